@@ -1,0 +1,38 @@
+import { z } from 'zod'
+import { identityField, publicKeyField } from '../../src/protocol/statement.ts'
+import { memberSchema } from '../../src/protocol/round-plan.ts'
+import { datasetConfigSchema } from './dataset-config.ts'
+
+/** The configuration file of a holder node, `holder.yaml`. Paths are relative to its directory. */
+export const holderConfigSchema = z.strictObject({
+  name: identityField,
+  /** The venue whose coordinator this node dials. */
+  venue: z.string().regex(/^[a-z0-9.-]{1,120}$/, 'not a venue name: a–z, 0–9, "." and "-"'),
+  /** host:port */
+  coordinator: z.string().regex(/^[^\s]+:\d{1,5}$/, 'not host:port'),
+  /** The coordinator's statement key: plans that it has not signed are refused. */
+  coordinatorKey: publicKeyField,
+  tls: z.strictObject({ key: z.string(), certificate: z.string(), authority: z.string() }),
+  /** Statement and box seeds; for this node's eyes. */
+  identity: z.string(),
+  /** The members of the venue and the keys that this holder knows them by. */
+  members: z.string(),
+  policy: z.string(),
+  /** Directory of the journal. */
+  journal: z.string(),
+  datasets: z.array(datasetConfigSchema).default([]),
+  /** `auto` takes the fastest that passes its self-test. */
+  trainerBackend: z.enum(['auto', 'tensorflow', 'wasm', 'cpu']).default('auto'),
+  /** Threads that protect updates; one for each processor unless told. */
+  payloadThreads: z.int().min(1).max(256).optional(),
+})
+
+export type HolderConfig = z.output<typeof holderConfigSchema>
+
+/** `members.json`: who belongs to a venue, as its operator hands it out. Public keys only. */
+export const membersFileSchema = z.strictObject({
+  venue: z.string(),
+  members: z.array(memberSchema),
+})
+
+export type MembersFile = z.output<typeof membersFileSchema>

@@ -1,0 +1,56 @@
+import { resolve } from 'node:path'
+import type { Logger } from 'pino'
+import { startPayloadWorkers } from '../../src/crypto/payload-workers.ts'
+import { systemRandomness } from '../../src/crypto/randomness.ts'
+import { HolderConnection } from '../../src/wire/holder-connection.ts'
+import { openTrainerThread } from '../trainers/tfjs/trainer-thread.ts'
+import type { HolderSettings } from './configuration-files.ts'
+import { type Dataset, openDataset } from './datasets.ts'
+import { HolderAgent } from './holder-agent.ts'
+import { HolderJournal } from './journal.ts'
+
+/**
+ * Runs a holder node until the signal fires: opens its datasets, its trainer and its journal, dials the coordinator and
+ * does what the policy allows. Opens no port.
+ *
+ * @throws before dialling: HolderError, DatasetError, LearningError, WireError with what is wrong in the configuration;
+ *   afterwards WireError for a connection that no waiting cures.
+ */
+export async function runHolderNode(settings: HolderSettings, software: string, log: Logger, signal: AbortSignal) {
+  const { config, directory, tls, identity, policy, floors } = settings
+  await using stack = new AsyncDisposableStack()
+  const connection = stack.adopt(
+    new HolderConnection(config.coordinator, config.venue, tls, software),
+    (open) => open.close(),
+  )
+  const journal = stack.adopt(new HolderJournal(resolve(directory, config.journal)), (open) => open.close())
+  const datasets = new Map<string, Dataset>()
+  for (const dataset of config.datasets) {
+    datasets.set(dataset.name, stack.use(await openDataset(dataset, { baseDirectory: directory })))
+  }
+  const trainer = stack.adopt(openTrainerThread({ backend: config.trainerBackend }), (open) => open.close())
+  const workers = stack.adopt(await startPayloadWorkers({ threads: config.payloadThreads }), (open) => open.close())
+  const { backend, version, notes } = await trainer.describe()
+  log.info({ event: 'ready', backend, trainerVersion: version, notes, datasets: [...datasets.keys()] }, 'ready')
+  const agent = new HolderAgent({
+    ...identity,
+    floors,
+    policy,
+    datasets,
+    trainer,
+    workers,
+    journal,
+    coordinator: connection,
+    randomness: systemRandomness,
+    log,
+  })
+  await connection.attend(
+    (request) => agent.handle(request),
+    {
+      onConnected: (peer) => log.info({ event: 'connected', peer }, `connected to ${config.coordinator}`),
+      onDisconnected: (error, retryMs) =>
+        log.warn({ event: 'disconnected', code: error.code, retryMs }, `${error.message} Next attempt in ${retryMs} ms.`),
+    },
+    signal,
+  )
+}

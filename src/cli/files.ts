@@ -1,0 +1,44 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { parse as parseYaml } from 'yaml'
+import { z } from 'zod'
+import { CliError } from './cli-error.ts'
+
+/** A YAML or JSON file as it stands. @throws CliError `file-not-readable`, `file-invalid` */
+export async function readDataFile(path: string): Promise<unknown> {
+  const text = await readTextFile(path)
+  try {
+    return parseYaml(text)
+  } catch (cause) {
+    throw new CliError('file-invalid', `${path} is neither YAML nor JSON: correct it.`, { cause })
+  }
+}
+
+/** A YAML or JSON file of a given form. @throws CliError `file-not-readable`, `file-invalid` naming every wrong field */
+export async function readSchemaFile<T>(path: string, schema: z.ZodType<T>): Promise<T> {
+  const read = schema.safeParse(await readDataFile(path))
+  if (!read.success) throw new CliError('file-invalid', `Correct ${path}:\n${z.prettifyError(read.error)}`)
+  return read.data
+}
+
+export async function readTextFile(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (cause) {
+    throw new CliError('file-not-readable', `${path} cannot be read: check that it exists and that this user may read it.`, {
+      cause,
+    })
+  }
+}
+
+/** Writes a file at once: a reader sees the old one or the new one. Directories are made as needed. */
+export async function writeWholeFile(path: string, content: string | Uint8Array, mode = 0o644): Promise<void> {
+  await mkdir(dirname(path), { recursive: true })
+  await writeFile(`${path}.part`, content, { mode })
+  await rename(`${path}.part`, path)
+}
+
+/** As {@link writeWholeFile}, readable by its owner alone. */
+export function writeSecretFile(path: string, content: string): Promise<void> {
+  return writeWholeFile(path, content, 0o600)
+}

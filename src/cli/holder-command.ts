@@ -1,0 +1,46 @@
+import { type Command, Option } from 'commander'
+import { loadHolderSettings } from '../../nodes/holder/configuration-files.ts'
+import { openDataset } from '../../nodes/holder/datasets.ts'
+import { runHolderNode } from '../../nodes/holder/holder-node.ts'
+import { openLog, stopSignal } from './process-life.ts'
+import { SOFTWARE } from './version.ts'
+
+const directoryOption = () =>
+  new Option('-d, --directory <path>', 'where holder.yaml lies').env('SLUICE_HOLDER').default('.')
+
+/** `sluice holder …`: for the operator of a data holder. */
+export function addHolderCommands(program: Command): void {
+  const holder = program.command('holder').description('run a data holder’s node: it dials out and opens no port')
+
+  holder
+    .command('start')
+    .description('run the node; the log is one JSON object a line on standard output')
+    .addOption(directoryOption())
+    .addOption(new Option('--log-level <level>', 'trace … fatal').env('SLUICE_LOG_LEVEL').default('info'))
+    .action(async ({ directory, logLevel }) => {
+      const settings = await loadHolderSettings(directory)
+      const log = openLog(settings.config.name, logLevel)
+      await runHolderNode(settings, SOFTWARE, log, stopSignal())
+    })
+
+  holder
+    .command('check')
+    .description('read the configuration and open every dataset, without dialling')
+    .addOption(directoryOption())
+    .option('--json', 'print one JSON object')
+    .action(async ({ directory, json }) => {
+      const { config, policy } = await loadHolderSettings(directory)
+      const datasets = []
+      for (const dataset of config.datasets) {
+        using open = await openDataset(dataset, { baseDirectory: directory })
+        const { name, recordCount, columns } = open
+        datasets.push({ name, recordCount, columns, offered: Object.hasOwn(policy.datasets, name) })
+      }
+      if (json) return console.log(JSON.stringify({ name: config.name, coordinator: config.coordinator, datasets }))
+      console.log(`${config.name} dials ${config.coordinator}; its policy demands ${policy.minContributors} contributors.`)
+      for (const { name, recordCount, columns, offered } of datasets) {
+        const terms = offered ? 'offered by the policy' : 'NOT offered: name it in the policy'
+        console.log(`  ${name}: ${recordCount} records, ${columns.length} columns, ${terms}`)
+      }
+    })
+}

@@ -1,0 +1,13 @@
+import { SluiceError } from '../sluice-error.ts'
+
+export type CoordinatorErrorCode =
+  | 'job-not-found'
+  | 'output-not-found'
+  /** Fewer holders are connected than the job needs, and no more came in time. */
+  | 'too-few-holders'
+  /** A round could not end; the reason names the phase and the parties. */
+  | 'round-abandoned'
+  | 'job-cancelled'
+
+/** What ends a job or a request to the coordinator. */
+export class CoordinatorError extends SluiceError<CoordinatorErrorCode> {}

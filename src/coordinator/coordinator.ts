@@ -1,0 +1,164 @@
+import { randomBytes } from 'node:crypto'
+import { EventEmitter, on } from 'node:events'
+import { type Digest, toHex } from '../crypto/digest.ts'
+import { statementDigest } from '../crypto/envelope.ts'
+import { jobStatement, parseJobSpecification } from '../learning/job-specification.ts'
+import { signStatement } from '../protocol/statement.ts'
+import { CoordinatorError } from './coordinator-error.ts'
+import type { JobDesk, JobOutput, JobRecord, JobState, StoredJobEvent } from './ports.ts'
+import { type JobParts, runJob } from './run-job.ts'
+
+/** Takes a job's state changes and faults, for the process's log. */
+export interface CoordinatorListener {
+  onJobState(job: Digest, state: JobState, reason?: string): void
+  /** A fault that is nobody's refusal: the job fails, the operator should look. */
+  onFault(job: Digest, error: unknown): void
+}
+
+const EVENTS_PAGE = 500
+
+/**
+ * The coordinator of a venue: takes jobs from researchers and runs them one after another, oldest first; those that a
+ * dead process left running come first. Everything it knows is in the store.
+ */
+export class Coordinator implements JobDesk {
+  readonly #parts: Omit<JobParts, 'notify'>
+  readonly #listener: CoordinatorListener
+  readonly #changes = new EventEmitter()
+  readonly #stopping = new AbortController()
+  /** Counts submissions, so that one which arrives while the queue is read is not slept through. */
+  #submissions = 0
+  #running: { readonly job: Digest; readonly cancel: AbortController } | undefined
+  #wake = () => {}
+
+  constructor(parts: Omit<JobParts, 'notify'>, listener: CoordinatorListener) {
+    this.#parts = parts
+    this.#listener = listener
+    this.#changes.setMaxListeners(0)
+  }
+
+  /** Runs jobs until `stop`. Resolves when the last one has let go. */
+  async run(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      const seen = this.#submissions
+      const [next] = await this.#parts.store.listUnfinishedJobs()
+      if (next) await this.#runOne(next)
+      else if (seen === this.#submissions) await this.#nextSubmission()
+    }
+  }
+
+  /** Stops at once: an open round is abandoned, and its job goes on at the next start. */
+  stop(): void {
+    this.#stopping.abort()
+    this.#wake()
+  }
+
+  #nextSubmission(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve
+      if (this.#stopping.signal.aborted) resolve()
+    })
+  }
+
+  async #runOne(record: JobRecord): Promise<void> {
+    const cancel = new AbortController()
+    this.#running = { job: record.job, cancel }
+    const signal = AbortSignal.any([cancel.signal, this.#stopping.signal])
+    await this.#setState(record.job, 'running')
+    try {
+      await runJob(record, { ...this.#parts, notify: (job) => this.#changes.emit(job) }, signal)
+      await this.#setState(record.job, 'completed')
+    } catch (error) {
+      await this.#endBadly(record.job, error, cancel.signal)
+    } finally {
+      this.#running = undefined
+    }
+  }
+
+  async #endBadly(job: Digest, error: unknown, cancelled: AbortSignal): Promise<void> {
+    if (cancelled.aborted) return this.#setState(job, 'cancelled', 'cancelled by a researcher')
+    if (this.#stopping.signal.aborted) return
+    const reason = error instanceof Error ? error.message : String(error)
+    this.#listener.onFault(job, error)
+    await this.#setState(job, 'failed', reason)
+  }
+
+  async #setState(job: Digest, state: JobState, reason?: string): Promise<void> {
+    const { store, clock } = this.#parts
+    await store.setJobState(job, state, clock.now(), reason)
+    await store.appendJobEvent(job, clock.now(), { kind: 'job-state', state, ...(reason ? { reason } : {}) })
+    this.#listener.onJobState(job, state, reason)
+    this.#changes.emit(job)
+  }
+
+  async submit(specification: unknown, submittedBy: string): Promise<Digest> {
+    const { store, clock, key } = this.#parts
+    const now = clock.now()
+    const body = {
+      specification: parseJobSpecification(specification),
+      submittedBy,
+      submittedAt: now.toISOString(),
+      nonce: toHex(randomBytes(32)),
+    }
+    const envelope = signStatement(jobStatement, body, key)
+    const job = statementDigest(envelope)
+    await store.appendStatement(envelope)
+    await store.addJob(job, envelope, now)
+    this.#submissions++
+    this.#wake()
+    return job
+  }
+
+  list(limit: number): Promise<JobRecord[]> {
+    return this.#parts.store.listJobs(limit)
+  }
+
+  async result(job: Digest): Promise<{ record: JobRecord; outputs: JobOutput[] }> {
+    const record = await this.#parts.store.findJob(job)
+    if (!record) {
+      throw new CoordinatorError('job-not-found', `There is no job ${job}: "sluice job list" shows those that exist.`)
+    }
+    return { record, outputs: await this.#parts.store.listJobOutputs(job) }
+  }
+
+  async *watch(job: Digest, after: number, signal: AbortSignal): AsyncGenerator<StoredJobEvent> {
+    // Listening begins before reading, so that no event falls between the two.
+    const changes = on(this.#changes, job, { signal })
+    try {
+      for (let last = after; ; ) {
+        const page = await this.#parts.store.listJobEvents(job, last, EVENTS_PAGE)
+        for (const stored of page) {
+          yield stored
+          last = stored.sequence
+          if (isEnd(stored)) return
+        }
+        if (page.length === 0) await changes.next()
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error
+    } finally {
+      await changes.return?.()
+    }
+  }
+
+  async cancel(job: Digest): Promise<boolean> {
+    const { record } = await this.result(job)
+    if (record.endedAt) return false
+    if (this.#running?.job === job)
+      this.#running.cancel.abort(new CoordinatorError('job-cancelled', 'The job was cancelled.'))
+    else await this.#setState(job, 'cancelled', 'cancelled by a researcher')
+    return true
+  }
+
+  async output(job: Digest, digest: Digest): Promise<Uint8Array> {
+    const { outputs } = await this.result(job)
+    if (!outputs.some((output) => output.digest === digest)) {
+      throw new CoordinatorError('output-not-found', `The job has no output ${digest}: see "sluice job result".`)
+    }
+    return this.#parts.artifacts.get(digest)
+  }
+}
+
+function isEnd({ event }: StoredJobEvent): boolean {
+  return event.kind === 'job-state' && ['completed', 'failed', 'cancelled'].includes(event.state)
+}

@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto'
+import { type Digest, digestOf, fromHex, toHex } from '../crypto/digest.ts'
+import type { JobSpecification } from '../learning/job-specification.ts'
+import { type JobStep, stepLayout } from '../learning/job-steps.ts'
+import { drawCommittee } from '../protocol/committee.ts'
+import { countOrganisations, type Member, type RoundPlan } from '../protocol/round-plan.ts'
+import { CoordinatorError } from './coordinator-error.ts'
+import type { Clock, HolderDirectory } from './ports.ts'
+
+/** How long a round waits for the holders it wants before it begins with those that are there. */
+const GATHER_MS = 15_000
+/** How long a job waits for as many holders as a sum needs, before it fails. */
+const ENOUGH_HOLDERS_MS = 120_000
+const POLL_MS = 50
+
+export interface GatheringParts {
+  readonly clock: Clock
+  readonly holders: HolderDirectory
+  /** Every admitted holder. */
+  readonly members: ReadonlyMap<string, Member>
+}
+
+/**
+ * The cohort of the next round: the admitted holders of the job that are connected. Waits a while for all of them, and
+ * longer for as many organisations as `minContributors` demands.
+ * @throws CoordinatorError `too-few-holders`
+ */
+export async function gatherCohort(
+  job: JobSpecification,
+  { clock, holders, members }: GatheringParts,
+  signal: AbortSignal,
+): Promise<Member[]> {
+  const wanted = job.holders ?? [...members.keys()]
+  const began = clock.now().getTime()
+  for (;;) {
+    signal.throwIfAborted()
+    const connected = new Set(holders.connected())
+    const cohort = wanted.flatMap((name) => (connected.has(name) && members.has(name) ? [members.get(name)!] : []))
+    const waitedMs = clock.now().getTime() - began
+    const enough = countOrganisations(cohort) >= job.protection.minContributors
+    if (enough && (cohort.length === wanted.length || waitedMs > GATHER_MS)) return cohort
+    if (waitedMs > ENOUGH_HOLDERS_MS) {
+      throw new CoordinatorError(
+        'too-few-holders',
+        `${cohort.length} of the job's ${wanted.length} holders are connected; a sum needs ${job.protection.minContributors} organisations: start their holder nodes and submit the job again.`,
+      )
+    }
+    await clock.sleep(POLL_MS, signal)
+  }
+}
+
+/** The plan of one step over a cohort. The committee follows from the job and the round number (protocol §3). */
+export function planStep(
+  job: Digest,
+  specification: JobSpecification,
+  round: number,
+  step: JobStep,
+  inputs: Readonly<Record<string, Digest>>,
+  cohort: readonly Member[],
+  now: Date,
+): RoundPlan {
+  const names = cohort.map(({ holder }) => holder)
+  const committeeSeed = digestOf(fromHex(job), Buffer.from(`/round/${round}`))
+  return {
+    job,
+    round,
+    nonce: toHex(randomBytes(32)),
+    step,
+    inputs: Object.entries(inputs).map(([name, digest]) => ({ name, digest })),
+    cohort: [...cohort].sort((a, b) => (a.holder < b.holder ? -1 : 1)),
+    committee: drawCommittee(names, committeeSeed),
+    minContributors: specification.protection.minContributors,
+    vector: stepLayout(specification, step),
+    payload: { scheme: 'kahe-rlwe-2048-54' },
+    collectUntil: new Date(now.getTime() + specification.roundTimeoutMs).toISOString(),
+  }
+}

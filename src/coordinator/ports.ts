@@ -1,0 +1,242 @@
+import type { Digest } from '../crypto/digest.ts'
+import type { Envelope } from '../crypto/envelope.ts'
+import type { PayloadParameters } from '../crypto/payload-parameters.ts'
+import type { FederatedEvaluation } from '../learning/evaluation-vector.ts'
+import type { PayloadReference } from '../protocol/contribution.ts'
+import type { CoordinatorRound, ReceivedContribution, RoundPhase } from '../protocol/coordinator-round.ts'
+import type { HolderReply, HolderRequest } from '../protocol/holder-messages.ts'
+import type { Refusal } from '../protocol/protocol-error.ts'
+import type { Verdict } from '../sluice-error.ts'
+
+/*
+ * Every contract of the coordinator towards IO. An implementation that passes the suite in test/contract/ may replace
+ * another; nothing else in the coordinator touches a disk, a database, a socket or a clock.
+ */
+
+/** Wall clock and waiting, injected so that tests own time. */
+export interface Clock {
+  now(): Date
+  /** Resolves after `ms`, or at once when the signal fires. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+}
+
+export type JobState = 'queued' | 'running' | 'completed' | 'failed' | 'cancelled'
+
+export interface JobRecord {
+  /** Digest of the job's statement: its identity. */
+  readonly job: Digest
+  readonly envelope: Envelope
+  readonly state: JobState
+  /** Why it failed or was cancelled; for people. */
+  readonly reason?: string
+  readonly submittedAt: Date
+  readonly startedAt?: Date
+  readonly endedAt?: Date
+}
+
+/** One thing that a finished round gave to its job: `statistics`, `model`, `evaluation`. */
+export interface JobOutput {
+  readonly name: string
+  /** Counts from 0 for each name: the model's version, say. */
+  readonly version: number
+  /** Where the bytes are: see {@link ArtifactStore}. */
+  readonly digest: Digest
+}
+
+/** How long each phase of a published round took, in milliseconds, as the coordinator's clock saw it. */
+export interface RoundDurations {
+  /** Plan sent to last contribution taken in: local training, protection and transport, in parallel. */
+  readonly collectMs: number
+  /** Manifest sent to certificate complete. */
+  readonly certifyMs: number
+  /** Certificate sent to enough share sums received. */
+  readonly answerMs: number
+  /** Folding of ciphertexts, key sum, opening. */
+  readonly openMs: number
+  /** Strategy, model version, records. */
+  readonly publishMs: number
+  readonly totalMs: number
+}
+
+/** What watchers of a job see, in order. Public to who may watch the job: sums and sizes only. */
+export type JobEvent =
+  | { readonly kind: 'job-state'; readonly state: JobState; readonly reason?: string }
+  | {
+      readonly kind: 'round-planned'
+      readonly round: number
+      readonly step: string
+      readonly holders: readonly string[]
+    }
+  | {
+      readonly kind: 'round-abandoned'
+      readonly round: number
+      readonly step: string
+      readonly reason: string
+    }
+  | {
+      readonly kind: 'holder-refused'
+      readonly round: number
+      readonly holder: string
+      readonly code: string
+      readonly reason: string
+    }
+  | {
+      readonly kind: 'round-published'
+      readonly round: number
+      readonly step: string
+      readonly contributors: readonly string[]
+      /** Of one contributor: its packed ciphertext, and its signed statement with the sealed shares. */
+      readonly ciphertextBytes: number
+      readonly statementBytes: number
+      readonly durations: RoundDurations
+      /** Of the model that the round started from. */
+      readonly evaluation?: FederatedEvaluation
+      /** The version that the round made. */
+      readonly modelVersion?: number
+    }
+
+export interface StoredJobEvent {
+  /** Counts from 1 within the job, without gaps. */
+  readonly sequence: number
+  readonly at: Date
+  readonly event: JobEvent
+}
+
+/** A round as the store gives it back. */
+export interface RoundRecord {
+  readonly planDigest: Digest
+  readonly job: Digest
+  readonly round: number
+  readonly step: string
+  readonly phase: RoundPhase
+  readonly reason?: string
+}
+
+/**
+ * The coordinator's durable state.
+ *
+ * - *Durability*: when a method that writes resolves, the write survives the death of the process.
+ * - *Idempotency*: every write may be repeated with the same arguments; a repeat changes nothing and resolves alike.
+ * - *Atomicity*: each call is one transaction. *Concurrency*: calls may overlap.
+ * - *Retries* are the caller's; an error leaves the state as before or as after the call, never between.
+ * - Errors: `StoreError`, codes there.
+ */
+export interface CoordinatorStore {
+  /** Appends to the journal of signed statements; the place of the transparency log. @returns its position, from 0. */
+  appendStatement(envelope: Envelope): Promise<number>
+
+  addJob(job: Digest, envelope: Envelope, submittedAt: Date): Promise<void>
+  findJob(job: Digest): Promise<JobRecord | undefined>
+  /** Newest first. */
+  listJobs(limit: number): Promise<JobRecord[]>
+  /** Running jobs (left by a dead process) before queued ones, each oldest first. */
+  listUnfinishedJobs(): Promise<JobRecord[]>
+  /**
+   * Moves a job on; sets startedAt at the first `running`, endedAt at an end. A job that has ended stays as it is.
+   * @returns whether the job is now in this state.
+   */
+  setJobState(job: Digest, state: JobState, at: Date, reason?: string): Promise<boolean>
+
+  addJobOutput(job: Digest, output: JobOutput): Promise<void>
+  /** By name, then version. */
+  listJobOutputs(job: Digest): Promise<JobOutput[]>
+
+  appendJobEvent(job: Digest, at: Date, event: JobEvent): Promise<number>
+  /** Events with sequence > after, in order. */
+  listJobEvents(job: Digest, after: number, limit: number): Promise<StoredJobEvent[]>
+
+  /** Stores a planned round (phase `collecting`), before anyone sees its plan. */
+  addRound(round: CoordinatorRound): Promise<void>
+  /**
+   * Stores an accepted contribution.
+   * @throws StoreError `conflict` when another contribution of this holder is stored.
+   */
+  addContribution(planDigest: Digest, holder: string, received: ReceivedContribution): Promise<void>
+  /**
+   * Moves a round to a later phase, with the manifest as it stands. Only forwards: `collecting` → `sealed` →
+   * `certified` → `opened` → `published`, or `abandoned` from any but `published`.
+   * @throws StoreError `conflict` when the round is elsewhere, or sealed with another manifest.
+   */
+  setRoundPhase(
+    planDigest: Digest,
+    phase: RoundPhase,
+    options?: { manifest?: Envelope; reason?: string },
+  ): Promise<void>
+  /** In the order of planning. */
+  listRounds(job: Digest): Promise<RoundRecord[]>
+  /** Abandons every round that is neither published nor abandoned: what a dead process left. @returns their plans. */
+  abandonOpenRounds(job: Digest, reason: string): Promise<Digest[]>
+
+  close(): Promise<void>
+}
+
+/**
+ * Content-addressed bytes that outlive a process: models, statistics. Durable when `put` resolves; idempotent by
+ * digest; a reader never sees half a file.
+ */
+export interface ArtifactStore {
+  put(bytes: Uint8Array): Promise<Digest>
+  /** The bytes, checked against the digest. @throws StoreError `not-found`, `corrupt`. */
+  get(digest: Digest): Promise<Uint8Array>
+}
+
+/** Takes in one holder's ciphertext, chunk by chunk, in order. Nothing counts before `commit`. */
+export interface SpoolWriter {
+  /** @throws StoreError `disk-full` and the like; the writer is then to be aborted. */
+  append(chunk: Uint8Array): Promise<void>
+  /** Makes the payload readable under its plan and holder; replaces an uncommitted or an earlier one. */
+  commit(): Promise<void>
+  abort(): Promise<void>
+}
+
+/** Ciphertexts of open rounds. Durable at `commit`; chunks are read one at a time, so that no payload is ever whole in memory. */
+export interface PayloadSpool {
+  begin(planDigest: Digest, holder: string): Promise<SpoolWriter>
+  /** Chunk `index` of a committed payload, `bytes` long, from `offset`. @throws StoreError `not-found`. */
+  read(planDigest: Digest, holder: string, offset: number, bytes: number): Promise<Uint8Array>
+  /** Forgets all payloads of a round. Idempotent. */
+  discard(planDigest: Digest): Promise<void>
+}
+
+/** A holder's reply as the coordinator has it: with a contribution, what arrived as its ciphertext. */
+export type ReceivedReply =
+  | Exclude<HolderReply, { kind: 'contribution' }>
+  | { readonly kind: 'contribution'; readonly envelope: Envelope; readonly uploaded: PayloadReference }
+
+/** Codes with which a holder says no: the protocol's, or its own (`dataset-…`, `policy-…`, `trainer-…`). */
+export type HolderRefusal = Refusal | (string & {})
+
+/**
+ * The admitted holders that are connected now.
+ *
+ * *Idempotency*: a request may be repeated after a lost connection; a holder that has answered it answers the same.
+ * *Retries*: the port's: it waits for a holder that dropped to come back until the signal fires or the grace is over,
+ * and asks again. Never rejects for what a holder does: that is a refusal, `holder-unreachable` among them.
+ */
+export interface HolderDirectory {
+  /** Names of connected holders, sorted. */
+  connected(): string[]
+  ask(holder: string, request: HolderRequest, signal: AbortSignal): Promise<Verdict<ReceivedReply, HolderRefusal>>
+}
+
+/** What the server asks about the rounds that are open in this process. All answers are immediate and in memory. */
+export interface RoundDesk {
+  /** Geometry of the payload that this holder may upload to this plan now; undefined when none is due. */
+  expectedPayload(planDigest: Digest, holder: string): PayloadParameters | undefined
+  /** The sealed contributions, for a member of the round's committee; undefined for anyone else, and before the seal. */
+  contributionsFor(planDigest: Digest, member: string): readonly Envelope[] | undefined
+}
+
+/** What researchers can do. Errors: `CoordinatorError` (`job-not-found`, `output-not-found`), `LearningError` (`job-invalid`, …). */
+export interface JobDesk {
+  /** Durable when it resolves. @param specification parsed JSON, not yet checked. */
+  submit(specification: unknown, submittedBy: string): Promise<Digest>
+  list(limit: number): Promise<JobRecord[]>
+  result(job: Digest): Promise<{ readonly record: JobRecord; readonly outputs: readonly JobOutput[] }>
+  /** Stored events after `after`, then new ones as they come; ends after the job's last or when the signal fires. */
+  watch(job: Digest, after: number, signal: AbortSignal): AsyncIterable<StoredJobEvent>
+  /** @returns false when the job had ended before. */
+  cancel(job: Digest): Promise<boolean>
+  /** The bytes of one of the job's outputs. */
+  output(job: Digest, digest: Digest): Promise<Uint8Array>
+}

@@ -1,0 +1,190 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { CryptoError } from './crypto-error.ts'
+import { OneTimeKey } from './one-time-key.ts'
+import type { PayloadParameters } from './payload-parameters.ts'
+import {
+  type ChunkAccumulator,
+  type ChunkProtector,
+  createPayloadScheme,
+  type Pad,
+  type PayloadScheme,
+  type PayloadSchemeName,
+  type PreparedKeySum,
+} from './payload-scheme.ts'
+
+/**
+ * The thread side of payload-workers.ts: keeps the pads and running sums of the chunks that are assigned to it, so that
+ * only values, packed chunks and opened sums cross between threads. Requests are done in the order of arrival.
+ */
+
+/** What a thread is asked. A vector is one protection or one aggregation, numbered by the pool. */
+export type WorkerRequest =
+  | {
+      readonly kind: 'begin-protection'
+      readonly vector: number
+      readonly parameters: PayloadParameters
+      readonly planDigest: Uint8Array
+      /** Secret; a copy for this thread, erased when the vector ends. */
+      readonly key: { readonly coefficients: Int32Array; readonly noiseSeed: Uint8Array }
+    }
+  | {
+      readonly kind: 'begin-aggregation'
+      readonly vector: number
+      readonly parameters: PayloadParameters
+      readonly planDigest: Uint8Array
+    }
+  | { readonly kind: 'prepare-pad' | 'expand-ahead'; readonly vector: number; readonly chunkIndex: number }
+  | {
+      readonly kind: 'protect'
+      readonly vector: number
+      readonly chunkIndex: number
+      readonly values: Uint32Array
+    }
+  | { readonly kind: 'add'; readonly vector: number; readonly chunkIndex: number; readonly bytes: Uint8Array }
+  | { readonly kind: 'set-key-sum'; readonly vector: number; readonly keySum: Int32Array }
+  | { readonly kind: 'open'; readonly vector: number; readonly chunkIndex: number }
+  | { readonly kind: 'end'; readonly vector: number }
+
+export type WorkerMessage = WorkerRequest & { readonly id: number }
+
+/** The answer to the request of the same id. `id` is -1 for the one message that says the thread is ready, or cannot be. */
+export type WorkerReply =
+  | { readonly id: number; readonly ok: true; readonly result: Uint8Array | Float64Array | undefined }
+  | { readonly id: number; readonly ok: false; readonly code: string; readonly message: string }
+
+interface Protection {
+  readonly key: OneTimeKey
+  readonly protector: ChunkProtector
+  readonly pads: Map<number, Pad>
+}
+
+interface Aggregation {
+  readonly parameters: PayloadParameters
+  readonly planDigest: Uint8Array
+  readonly accumulators: Map<number, ChunkAccumulator>
+  keySum: PreparedKeySum | undefined
+}
+
+const protections = new Map<number, Protection>()
+const aggregations = new Map<number, Aggregation>()
+
+function handle(scheme: PayloadScheme, request: WorkerRequest): Uint8Array | Float64Array | undefined {
+  switch (request.kind) {
+    case 'begin-protection':
+      beginProtection(scheme, request)
+      return undefined
+    case 'begin-aggregation': {
+      const { vector, parameters, planDigest } = request
+      aggregations.set(vector, { parameters, planDigest, accumulators: new Map(), keySum: undefined })
+      return undefined
+    }
+    case 'prepare-pad':
+      padOf(protectionOf(request.vector), request.chunkIndex)
+      return undefined
+    case 'protect':
+      return protect(protectionOf(request.vector), request.chunkIndex, request.values)
+    case 'add':
+      accumulatorOf(scheme, request.vector, request.chunkIndex).add(request.bytes)
+      return undefined
+    case 'expand-ahead':
+      accumulatorOf(scheme, request.vector, request.chunkIndex).expandAhead()
+      return undefined
+    case 'set-key-sum': {
+      const aggregation = aggregationOf(request.vector)
+      aggregation.keySum?.dispose()
+      aggregation.keySum = scheme.prepareKeySum(request.keySum)
+      return undefined
+    }
+    case 'open':
+      return open(scheme, request.vector, request.chunkIndex)
+    case 'end':
+      end(request.vector)
+      return undefined
+  }
+}
+
+function beginProtection(
+  scheme: PayloadScheme,
+  request: Extract<WorkerRequest, { readonly kind: 'begin-protection' }>,
+): void {
+  const key = new OneTimeKey(request.key.coefficients, request.key.noiseSeed)
+  const protector = scheme.createProtector(request.parameters, request.planDigest, key)
+  protections.set(request.vector, { key, protector, pads: new Map() })
+}
+
+function padOf({ protector, pads }: Protection, chunkIndex: number): Pad {
+  const pad = pads.get(chunkIndex) ?? protector.preparePad(chunkIndex)
+  pads.set(chunkIndex, pad)
+  return pad
+}
+
+function protect(protection: Protection, chunkIndex: number, values: Uint32Array): Uint8Array {
+  const bytes = padOf(protection, chunkIndex).protect(values)
+  protection.pads.delete(chunkIndex)
+  return bytes
+}
+
+function open(scheme: PayloadScheme, vector: number, chunkIndex: number): Float64Array {
+  const { keySum } = aggregationOf(vector)
+  if (keySum === undefined) throw new CryptoError('nothing-to-open', 'Set the key sum before opening.')
+  return accumulatorOf(scheme, vector, chunkIndex).open(keySum)
+}
+
+function accumulatorOf(scheme: PayloadScheme, vector: number, chunkIndex: number): ChunkAccumulator {
+  const { parameters, planDigest, accumulators } = aggregationOf(vector)
+  const accumulator = accumulators.get(chunkIndex) ?? scheme.createAccumulator(parameters, planDigest, chunkIndex)
+  accumulators.set(chunkIndex, accumulator)
+  return accumulator
+}
+
+function protectionOf(vector: number): Protection {
+  const protection = protections.get(vector)
+  if (protection === undefined) throw ended()
+  return protection
+}
+
+function aggregationOf(vector: number): Aggregation {
+  const aggregation = aggregations.get(vector)
+  if (aggregation === undefined) throw ended()
+  return aggregation
+}
+
+function ended(): CryptoError {
+  return new CryptoError('already-disposed', 'This vector was ended: begin it again.')
+}
+
+function end(vector: number): void {
+  const protection = protections.get(vector)
+  for (const pad of protection?.pads.values() ?? []) pad.dispose()
+  protection?.key.dispose()
+  protections.delete(vector)
+  aggregations.get(vector)?.keySum?.dispose()
+  aggregations.delete(vector)
+}
+
+async function serve(): Promise<void> {
+  const port = parentPort!
+  const reply = (answer: WorkerReply): void => {
+    const result = answer.ok ? answer.result : undefined
+    port.postMessage(answer, result ? [result.buffer as ArrayBuffer] : [])
+  }
+  const refuse = (id: number, error: unknown): void => {
+    const code = error instanceof CryptoError ? error.code : 'worker-died'
+    reply({ id, ok: false, code, message: error instanceof Error ? error.message : String(error) })
+  }
+  try {
+    const scheme = await createPayloadScheme((workerData as { scheme: PayloadSchemeName }).scheme)
+    port.on('message', ({ id, ...request }: WorkerMessage) => {
+      try {
+        reply({ id, ok: true, result: handle(scheme, request) })
+      } catch (error) {
+        refuse(id, error)
+      }
+    })
+    reply({ id: -1, ok: true, result: undefined })
+  } catch (error) {
+    refuse(-1, error)
+  }
+}
+
+await serve()

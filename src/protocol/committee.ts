@@ -1,0 +1,38 @@
+import { type Digest, digestOf, fromHex } from '../crypto/digest.ts'
+import { ProtocolError } from './protocol-error.ts'
+
+/** Members of a committee, unless the cohort is smaller (protocol §3: k = 7, t = 5, f = 2). */
+export const COMMITTEE_SIZE = 7
+
+/** t for a committee of k: the smallest two-thirds majority. 2→2, 3→3, 4→3, 5→4, 6→5, 7→5. */
+export function committeeThreshold(k: number): number {
+  return Math.floor((2 * k) / 3) + 1
+}
+
+/**
+ * f: how many of k members may collude with the coordinator. 2t − k > f, so that two quorums share an honest member;
+ * t > f, so that the colluders do not open alone; and at least two honest members stay, without which a sum of their
+ * contributions and the colluders' own would be one holder's update.
+ */
+export function toleratedMembers(k: number, threshold: number): number {
+  return Math.max(0, Math.min(2 * threshold - k - 1, threshold - 1, k - 2))
+}
+
+/**
+ * Draws the committee from public randomness: holders ordered by H(seed ‖ holder), the first k. Nobody who cannot choose
+ * the seed chooses the committee; the transparency log will fix the seed (protocol §3).
+ *
+ * @param seed 32 bytes, public.
+ * @throws ProtocolError `impossible-plan` for fewer than two holders.
+ */
+export function drawCommittee(holders: readonly string[], seed: Digest, size = COMMITTEE_SIZE) {
+  if (holders.length < 2) {
+    throw new ProtocolError('impossible-plan', 'A committee needs at least two holders: wait for more to connect.')
+  }
+  const domain = Buffer.concat([Buffer.from('sluice/v1/committee\0'), fromHex(seed)])
+  const ranked = holders.map((holder) => ({ holder, rank: digestOf(domain, Buffer.from(holder)) }))
+  ranked.sort((a, b) => (a.rank < b.rank ? -1 : 1))
+  const members = ranked.slice(0, Math.min(size, holders.length)).map(({ holder }) => holder)
+  const threshold = committeeThreshold(members.length)
+  return { members, threshold, tolerates: toleratedMembers(members.length, threshold) }
+}

@@ -1,0 +1,38 @@
+import { z } from 'zod'
+import { type Digest, digestOf, fromHex } from '../crypto/digest.ts'
+import { base64Field, defineStatement, digestField, identityField } from './statement.ts'
+
+/** The body of a contribution statement (protocol §4.2): names the ciphertext, carries the sealed key shares. */
+export const contributionSchema = z.strictObject({
+  plan: digestField,
+  holder: identityField,
+  payload: z.strictObject({ digest: digestField, bytes: z.int().min(1) }),
+  /** One share of the one-time key per committee member, HPKE-sealed to it, in the committee's order. */
+  shares: z.array(z.strictObject({ member: identityField, sealed: base64Field })).min(2),
+})
+
+export type Contribution = z.infer<typeof contributionSchema>
+
+export const contributionStatement = defineStatement('contribution', contributionSchema)
+
+/** The encrypted vector of one holder as the statement names it. */
+export interface PayloadReference {
+  readonly digest: Digest
+  readonly bytes: number
+}
+
+/**
+ * The digest of a payload from those of its chunks, in order: SHA-256(domain ‖ chunk digests). A receiver can check
+ * every chunk as it arrives, and no side needs the whole payload at once.
+ */
+export function payloadDigest(chunkDigests: readonly Digest[]): Digest {
+  return digestOf(Buffer.from('sluice/v1/payload\0'), ...chunkDigests.map(fromHex))
+}
+
+/**
+ * Associated data of a sealed share: the round, both identities, the ciphertext. A share that is moved to another round,
+ * contributor, member or ciphertext does not open (protocol §3).
+ */
+export function shareAssociatedData(plan: Digest, contributor: string, member: string, payload: Digest): Uint8Array {
+  return Buffer.from(JSON.stringify(['sluice/v1/key-share', plan, contributor, member, payload]), 'utf8')
+}

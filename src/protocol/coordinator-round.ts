@@ -1,0 +1,210 @@
+import type { Digest } from '../crypto/digest.ts'
+import { type Envelope, type EnvelopeSignature, isSignedBy, statementDigest } from '../crypto/envelope.ts'
+import { unpackShare } from '../crypto/key-shares.ts'
+import { RING_DEGREE } from '../crypto/ring-constants.ts'
+import type { StatementKey } from '../crypto/statement-key.ts'
+import { accepted, refused, type Verdict } from '../sluice-error.ts'
+import { checkContributors, readContribution } from './committee-member.ts'
+import type { Contribution, PayloadReference } from './contribution.ts'
+import { recoverKeySum } from './key-sum.ts'
+import { manifestStatement } from './manifest.ts'
+import { ProtocolError, type Refusal } from './protocol-error.ts'
+import { checkPlanConsistency, findMember, planParameters, type RoundPlan, roundPlanStatement } from './round-plan.ts'
+import { shareSumStatement } from './share-sum.ts'
+import { readStatement, signStatement } from './statement.ts'
+
+/** Where a round stands; docs/PROTOCOL.md draws the transitions. `abandoned` is reachable from all but `published`. */
+export type RoundPhase = 'collecting' | 'sealed' | 'certified' | 'opened' | 'published' | 'abandoned'
+
+export interface ReceivedContribution {
+  readonly envelope: Envelope
+  readonly digest: Digest
+  readonly contribution: Contribution
+}
+
+/**
+ * The coordinator's side of one round, as a value. Each function below takes a state and a message and gives the next
+ * state or a refusal; whoever calls stores the state before acting on it. Holds no plaintext; `shareSums` become the sum
+ * of keys once there are t of them, which is the coordinator's to know after the certificate exists.
+ */
+export interface CoordinatorRound {
+  readonly phase: RoundPhase
+  readonly plan: RoundPlan
+  readonly planEnvelope: Envelope
+  readonly planDigest: Digest
+  readonly contributions: ReadonlyMap<string, ReceivedContribution>
+  /** The manifest with the endorsements so far; the certificate once `phase` is `certified`. */
+  readonly manifest?: Envelope
+  readonly shareSums: ReadonlyMap<string, Uint32Array>
+}
+
+/**
+ * Signs a plan and begins to collect (protocol §4.1).
+ * @throws ProtocolError `impossible-plan` when no honest role could accept it.
+ */
+export function planRound(plan: RoundPlan, key: StatementKey): CoordinatorRound {
+  const consistent = checkPlanConsistency(plan)
+  if (!consistent.ok) throw new ProtocolError('impossible-plan', consistent.reason)
+  const planEnvelope = signStatement(roundPlanStatement, plan, key)
+  const planDigest = statementDigest(planEnvelope)
+  return { phase: 'collecting', plan, planEnvelope, planDigest, contributions: new Map(), shareSums: new Map() }
+}
+
+/**
+ * Takes in one contribution (§4.2). The same bytes again are accepted without effect; other bytes by the same holder are
+ * refused, so that a holder cannot replace what others may already have seen.
+ *
+ * @param uploaded what arrived as this holder's ciphertext, as the receiver measured it.
+ */
+export function receiveContribution(
+  round: CoordinatorRound,
+  holder: string,
+  envelope: Envelope,
+  uploaded: PayloadReference,
+  now: Date,
+): Verdict<CoordinatorRound, Refusal> {
+  if (round.phase !== 'collecting')
+    return refused('wrong-phase', `The round is ${round.phase}: it takes no more contributions.`)
+  if (now.getTime() > Date.parse(round.plan.collectUntil)) {
+    return refused('deadline-passed', `The round closed at ${round.plan.collectUntil}.`)
+  }
+  const read = readContribution(round.plan, round.planDigest, envelope, holder)
+  if (!read.ok) return read
+  const digest = statementDigest(envelope)
+  const earlier = round.contributions.get(holder)
+  if (earlier) {
+    return earlier.digest === digest
+      ? accepted(round)
+      : refused('duplicate-contribution', `${holder} has already contributed to this round.`)
+  }
+  const mismatch = findPayloadMismatch(round.plan, read.value.payload, uploaded)
+  if (mismatch) return refused('payload-mismatch', mismatch)
+  const contributions = new Map(round.contributions).set(holder, { envelope, digest, contribution: read.value })
+  return accepted({ ...round, contributions })
+}
+
+function findPayloadMismatch(plan: RoundPlan, named: PayloadReference, uploaded: PayloadReference): string | undefined {
+  const expected = planParameters(plan).ciphertextBytes
+  if (named.bytes !== expected) return `A ciphertext of this plan has ${expected} bytes, not ${named.bytes}.`
+  if (uploaded.bytes !== named.bytes || uploaded.digest !== named.digest) {
+    return 'The uploaded ciphertext is not the one that the contribution names.'
+  }
+  return undefined
+}
+
+/**
+ * Closes the set (§4.3): signs the manifest over the contributions received. The caller makes the new state durable
+ * before anyone sees the manifest: two manifests of one round must never exist.
+ */
+export function sealRound(round: CoordinatorRound, key: StatementKey, now: Date): Verdict<CoordinatorRound, Refusal> {
+  if (round.phase !== 'collecting')
+    return refused('wrong-phase', `The round is ${round.phase}: it cannot be sealed again.`)
+  const entries = [...round.contributions].sort(([a], [b]) => (a < b ? -1 : 1))
+  const manifest = {
+    plan: round.planDigest,
+    contributions: entries.map(([holder, { digest, contribution }]) => ({
+      holder,
+      contribution: digest,
+      payload: contribution.payload.digest,
+    })),
+    sealedAt: now.toISOString(),
+  }
+  const possible = checkContributors(round.plan, manifest)
+  if (!possible.ok) return possible
+  return accepted({ ...round, phase: 'sealed', manifest: signStatement(manifestStatement, manifest, key) })
+}
+
+/** The sealed contributions, in the manifest's order. Empty before the seal. */
+export function sealedContributions(round: CoordinatorRound): ReceivedContribution[] {
+  if (!round.manifest) return []
+  return [...round.contributions].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, received]) => received)
+}
+
+/** Adds a member's signature to the manifest (§4.4); with the t-th the round is `certified`. */
+export function receiveEndorsement(
+  round: CoordinatorRound,
+  member: string,
+  signature: EnvelopeSignature,
+): Verdict<CoordinatorRound, Refusal> {
+  if (!round.manifest || (round.phase !== 'sealed' && round.phase !== 'certified')) {
+    return refused('wrong-phase', `The round is ${round.phase}: there is nothing to endorse.`)
+  }
+  if (!round.plan.committee.members.includes(member)) {
+    return refused('not-on-committee', `${member} is not on the committee of this round.`)
+  }
+  const author = findMember(round.plan, member)!
+  if (!isSignedBy({ ...round.manifest, signatures: [signature] }, author.statementKey)) {
+    return refused('bad-signature', `The endorsement of ${member} is not its signature of this manifest.`)
+  }
+  const signatures = round.manifest.signatures.filter(({ keyid }) => keyid !== signature.keyid)
+  const manifest = { ...round.manifest, signatures: [...signatures, signature] }
+  // The coordinator's own signature is the first; the others are distinct members by their key ids.
+  const endorsements = manifest.signatures.length - 1
+  const phase = endorsements >= round.plan.committee.threshold ? 'certified' : 'sealed'
+  return accepted({ ...round, manifest, phase })
+}
+
+/** Takes in one member's answer (§4.5). The same answer again is accepted without effect. */
+export function receiveShareSum(
+  round: CoordinatorRound,
+  member: string,
+  envelope: Envelope,
+): Verdict<CoordinatorRound, Refusal> {
+  if (round.phase !== 'certified') return refused('wrong-phase', `The round is ${round.phase}: no share sums are due.`)
+  if (!round.plan.committee.members.includes(member)) {
+    return refused('not-on-committee', `${member} is not on the committee of this round.`)
+  }
+  const read = readStatement(shareSumStatement, envelope, findMember(round.plan, member)!.statementKey)
+  if (!read.ok) return read
+  if (read.value.plan !== round.planDigest || read.value.manifest !== statementDigest(round.manifest!)) {
+    return refused('wrong-round', `The share sum of ${member} answers another manifest.`)
+  }
+  if (read.value.member !== member) return refused('bad-signature', `${member} answers in the name of another member.`)
+  const shareSum = parseShareSum(read.value.shareSum)
+  if (!shareSum)
+    return refused('bad-share-sum', `The share sum of ${member} is not a vector of ${RING_DEGREE} residues.`)
+  const earlier = round.shareSums.get(member)
+  if (earlier) {
+    return earlier.every((residue, i) => residue === shareSum[i])
+      ? accepted(round)
+      : refused('duplicate-share-sum', `${member} has given another answer before.`)
+  }
+  return accepted({ ...round, shareSums: new Map(round.shareSums).set(member, shareSum) })
+}
+
+function parseShareSum(text: string): Uint32Array | undefined {
+  try {
+    return unpackShare(Buffer.from(text, 'base64'), RING_DEGREE)
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * The sum of the sealed contributors' one-time keys, once enough members have answered (§3, §4.6); with the names of
+ * members whose answers are off the polynomial. Only the coordinator learns it.
+ */
+export function openKeySum(
+  round: CoordinatorRound,
+): Verdict<{ readonly keySum: Int32Array; readonly wrongMembers: readonly string[] }, Refusal> {
+  if (round.phase !== 'certified') return refused('wrong-phase', `The round is ${round.phase}: it cannot be opened.`)
+  const { members, threshold } = round.plan.committee
+  const points = members.flatMap((member, i) => {
+    const share = round.shareSums.get(member)
+    return share ? [{ member, point: i + 1, share }] : []
+  })
+  return recoverKeySum(points, threshold, round.contributions.size)
+}
+
+/** The same round in a later phase; phases only go forward. */
+export function advanceRound(round: CoordinatorRound, phase: 'opened' | 'published' | 'abandoned'): CoordinatorRound {
+  const allowed: Record<typeof phase, readonly RoundPhase[]> = {
+    opened: ['certified'],
+    published: ['opened'],
+    abandoned: ['collecting', 'sealed', 'certified', 'opened'],
+  }
+  if (!allowed[phase].includes(round.phase)) {
+    throw new ProtocolError('impossible-plan', `A round that is ${round.phase} cannot become ${phase}.`)
+  }
+  return { ...round, phase }
+}

@@ -1,0 +1,42 @@
+import { SluiceError } from '../sluice-error.ts'
+
+/**
+ * Why a role refuses a message of the round. Refusals are values ({@link SluiceError} is for faults): they travel to
+ * the peer, into the round's record and, where they name a misbehaving party, into the evidence.
+ */
+export type Refusal =
+  // any statement
+  | 'statement-too-large'
+  | 'wrong-statement-type'
+  | 'malformed-statement'
+  | 'bad-signature'
+  | 'wrong-round'
+  | 'wrong-phase'
+  | 'deadline-passed'
+  // plan
+  | 'inconsistent-plan'
+  | 'unknown-coordinator'
+  | 'below-policy-floor'
+  | 'unaccepted-member'
+  | 'input-mismatch'
+  // contribution
+  | 'not-in-cohort'
+  | 'duplicate-contribution'
+  | 'payload-mismatch'
+  | 'shares-mismatch'
+  | 'share-not-openable'
+  // manifest, certificate, share sums
+  | 'too-few-contributors'
+  | 'contributions-mismatch'
+  | 'not-on-committee'
+  | 'other-manifest-endorsed'
+  | 'no-certificate'
+  | 'bad-share-sum'
+  | 'duplicate-share-sum'
+  | 'too-few-share-sums'
+  | 'key-sum-not-recoverable'
+
+/** Faults of the caller: a value that this side should never have handed to the protocol. */
+export type ProtocolErrorCode = 'bad-segment' | 'value-count-mismatch' | 'value-not-finite' | 'impossible-plan'
+
+export class ProtocolError extends SluiceError<ProtocolErrorCode> {}

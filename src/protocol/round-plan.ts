@@ -1,0 +1,130 @@
+import { z } from 'zod'
+import { payloadParameters } from '../crypto/payload-parameters.ts'
+import { accepted, refused, type Verdict } from '../sluice-error.ts'
+import { toleratedMembers } from './committee.ts'
+import type { Refusal } from './protocol-error.ts'
+import { vectorLength, vectorSchema } from './segments.ts'
+import { defineStatement, digestField, identityField, instantField, publicKeyField } from './statement.ts'
+
+/** One admitted data holder as the plan names it: public keys only. */
+export const memberSchema = z.strictObject({
+  holder: identityField,
+  /** Distinct organisations count towards `minContributors`, not processes. */
+  organisation: z.string().min(1).max(120),
+  /** Ed25519: signs contributions, endorsements, share sums. */
+  statementKey: publicKeyField,
+  /** X25519: key shares are sealed to it. */
+  boxKey: publicKeyField,
+})
+
+export type Member = z.infer<typeof memberSchema>
+
+const committeeSchema = z.strictObject({
+  /** Holders, in the order of their evaluation points: member i has point i + 1. */
+  members: z.array(identityField).min(2).max(15),
+  /** t: how many share sums open the round. */
+  threshold: z.int().min(2),
+  /** f: how many members may collude with the coordinator; 2t − k > f and t > f. */
+  tolerates: z.int().min(0),
+})
+
+/** The body of a round plan (protocol §4.1): everything the later messages are bound to, by its digest. */
+export const roundPlanSchema = z.strictObject({
+  /** The digest of the job's statement. */
+  job: digestField,
+  /** Counts from 1 within the job; a repeated round has a new number. */
+  round: z.int().min(1),
+  /** Makes the digest of every plan its own, so that the public polynomials never repeat. 32 random bytes. */
+  nonce: digestField,
+  /** What the vector means; the job's specification says how to compute it. */
+  step: z.string().regex(/^[a-z][a-z-]{0,30}$/),
+  /** What every holder works from, by digest: the model, the federated statistics. The same for all of them. */
+  inputs: z.array(z.strictObject({ name: z.string().regex(/^[a-z][a-z-]{0,30}$/), digest: digestField })).max(16),
+  cohort: z.array(memberSchema).min(2).max(65_536),
+  committee: committeeSchema,
+  /** The coordinator opens nothing over fewer organisations. */
+  minContributors: z.int().min(2),
+  vector: vectorSchema,
+  payload: z.strictObject({ scheme: z.literal('kahe-rlwe-2048-54') }),
+  /** Contributions that arrive later are refused. */
+  collectUntil: instantField,
+})
+
+export type RoundPlan = z.infer<typeof roundPlanSchema>
+
+export const roundPlanStatement = defineStatement('round-plan', roundPlanSchema)
+
+/**
+ * Whether a plan is possible at all: every role checks it before anything else, whoever signed it. The floors of a
+ * holder's own policy come on top (`plan-policy.ts`).
+ */
+export function checkPlanConsistency(plan: RoundPlan): Verdict<RoundPlan, Refusal> {
+  for (const check of [checkCohort, checkCommittee, checkMinContributors, checkVector]) {
+    const reason = check(plan)
+    if (reason) return refused('inconsistent-plan', reason)
+  }
+  return accepted(plan)
+}
+
+/** One identity, one key, one seat: a Sybil that reuses a key or a name would count twice towards the floor. */
+function checkCohort({ cohort }: RoundPlan): string | undefined {
+  for (const field of ['holder', 'statementKey', 'boxKey'] as const) {
+    const seen = new Set<string>()
+    for (const member of cohort) {
+      if (seen.has(member[field])) return `The cohort names the ${field} ${member[field]} twice.`
+      seen.add(member[field])
+    }
+  }
+  return undefined
+}
+
+function checkCommittee({ cohort, committee }: RoundPlan): string | undefined {
+  const { members, threshold, tolerates } = committee
+  const holders = new Set(cohort.map((member) => member.holder))
+  if (new Set(members).size !== members.length) return 'The committee names a member twice.'
+  const stranger = members.find((member) => !holders.has(member))
+  if (stranger) return `The committee member ${stranger} is not in the cohort.`
+  if (threshold > members.length)
+    return `A threshold of ${threshold} is over the committee's ${members.length} members.`
+  if (2 * threshold <= members.length) return 'The threshold is no majority: two disjoint quorums could open two sets.'
+  if (tolerates > toleratedMembers(members.length, threshold)) {
+    return `${threshold} of ${members.length} members do not tolerate ${tolerates} colluding ones.`
+  }
+  return undefined
+}
+
+function checkMinContributors({ cohort, minContributors }: RoundPlan): string | undefined {
+  const organisations = countOrganisations(cohort)
+  if (minContributors > organisations) {
+    return `minContributors ${minContributors} is over the cohort's ${organisations} organisations: the round cannot end.`
+  }
+  return undefined
+}
+
+function checkVector(plan: RoundPlan): string | undefined {
+  const names = plan.vector.segments.map((segment) => segment.name)
+  if (new Set(names).size !== names.length) return 'The vector names a segment twice.'
+  try {
+    planParameters(plan)
+  } catch (error) {
+    return `The vector does not fit the payload: ${(error as Error).message}`
+  }
+  return undefined
+}
+
+/** Geometry of the plan's payload: lanes, chunks, bytes. Sized for the whole cohort, whoever drops out. */
+export function planParameters(plan: RoundPlan) {
+  return payloadParameters({
+    precisionBits: plan.vector.precisionBits,
+    maxContributors: plan.cohort.length,
+    length: vectorLength(plan.vector),
+  })
+}
+
+export function countOrganisations(members: readonly Member[]): number {
+  return new Set(members.map((member) => member.organisation)).size
+}
+
+export function findMember(plan: RoundPlan, holder: string): Member | undefined {
+  return plan.cohort.find((member) => member.holder === holder)
+}

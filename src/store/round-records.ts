@@ -1,0 +1,125 @@
+import type { CoordinatorStore, RoundRecord } from '../coordinator/ports.ts'
+import type { Digest } from '../crypto/digest.ts'
+import { type Envelope, encodeEnvelope, statementDigest } from '../crypto/envelope.ts'
+import type { CoordinatorRound, ReceivedContribution, RoundPhase } from '../protocol/coordinator-round.ts'
+import type { Database } from './database.ts'
+import { StoreError } from './store-error.ts'
+import { storableReason } from './stored-text.ts'
+
+/** From where a round may come into a phase; from the phase itself too, so that a write may be repeated. */
+const PHASES_BEFORE: Record<RoundPhase, readonly RoundPhase[]> = {
+  collecting: ['collecting'],
+  sealed: ['collecting', 'sealed'],
+  certified: ['sealed', 'certified'],
+  opened: ['certified', 'opened'],
+  published: ['opened', 'published'],
+  abandoned: ['collecting', 'sealed', 'certified', 'opened', 'abandoned'],
+}
+
+/**
+ * One compare-and-swap: of two coordinators that seal one round at once the second waits on the row, finds the first
+ * one's manifest and changes nothing. A manifest is the same by its digest; its signatures may grow.
+ */
+const MOVE_ROUND = `
+  UPDATE rounds SET
+    phase = $2,
+    manifest_digest = coalesce(manifest_digest, $3),
+    manifest = coalesce($4::json, manifest),
+    reason = coalesce(reason, $5)
+  WHERE plan_digest = $1
+    AND phase = ANY (string_to_array($6, ' '))
+    AND ($3::text IS NULL OR manifest_digest IS NULL OR manifest_digest = $3)
+  RETURNING plan_digest`
+
+/** The rounds' part of the store; contracts on {@link CoordinatorStore}. */
+export function roundRecords(
+  database: Database,
+): Pick<CoordinatorStore, 'addRound' | 'addContribution' | 'setRoundPhase' | 'listRounds' | 'abandonOpenRounds'> {
+  return {
+    addRound: (round) => addRound(database, round),
+    addContribution: (planDigest, holder, received) => addContribution(database, planDigest, holder, received),
+    setRoundPhase: (planDigest, phase, options = {}) => setRoundPhase(database, planDigest, phase, options),
+    listRounds: async (job) => {
+      const rows = await database.query<RoundRow>(
+        `SELECT plan_digest AS "planDigest", job, round, step, phase, reason FROM rounds WHERE job = $1 ORDER BY round`,
+        [job],
+      )
+      return rows.map(({ reason, ...row }) => (reason === null ? row : { ...row, reason }))
+    },
+    abandonOpenRounds: async (job, reason) => {
+      const rows = await database.query<{ plan_digest: Digest; round: number }>(
+        `UPDATE rounds SET phase = 'abandoned', reason = $2
+         WHERE job = $1 AND phase NOT IN ('published', 'abandoned') RETURNING plan_digest, round`,
+        [job, storableReason(reason)],
+      )
+      return rows.sort((a, b) => a.round - b.round).map((row) => row.plan_digest)
+    },
+  }
+}
+
+type RoundRow = Omit<RoundRecord, 'reason'> & { readonly reason: string | null }
+
+async function addRound(database: Database, { plan, planDigest, planEnvelope }: CoordinatorRound): Promise<void> {
+  const added = await database.query(
+    `INSERT INTO rounds (plan_digest, job, round, step, plan_envelope) VALUES ($1, $2, $3, $4, $5)
+     ON CONFLICT DO NOTHING RETURNING plan_digest`,
+    [planDigest, plan.job, plan.round, plan.step, encodeEnvelope(planEnvelope)],
+  )
+  if (added.length > 0) return
+  const known = await database.query('SELECT plan_digest FROM rounds WHERE plan_digest = $1', [planDigest])
+  if (known.length === 0) {
+    throw new StoreError('conflict', `The job has another round ${plan.round}: plan the next one under a new number.`)
+  }
+}
+
+async function addContribution(
+  database: Database,
+  planDigest: Digest,
+  holder: string,
+  { digest, envelope }: ReceivedContribution,
+): Promise<void> {
+  const added = await database.query(
+    `INSERT INTO contributions (plan_digest, holder, digest, envelope) VALUES ($1, $2, $3, $4)
+     ON CONFLICT (plan_digest, holder) DO NOTHING RETURNING holder`,
+    [planDigest, holder, digest, encodeEnvelope(envelope)],
+  )
+  if (added.length > 0) return
+  const [stored] = await database.query<{ digest: Digest }>(
+    'SELECT digest FROM contributions WHERE plan_digest = $1 AND holder = $2',
+    [planDigest, holder],
+  )
+  if (stored.digest !== digest) {
+    throw new StoreError('conflict', `${holder} has another contribution in this round: that one stays.`)
+  }
+}
+
+async function setRoundPhase(
+  database: Database,
+  planDigest: Digest,
+  phase: RoundPhase,
+  { manifest, reason }: { manifest?: Envelope; reason?: string },
+): Promise<void> {
+  const moved = await database.query(MOVE_ROUND, [
+    planDigest,
+    phase,
+    manifest ? statementDigest(manifest) : null,
+    manifest ? encodeEnvelope(manifest) : null,
+    storableReason(reason),
+    PHASES_BEFORE[phase].join(' '),
+  ])
+  if (moved.length === 0) throw await whyNotMoved(database, planDigest, phase)
+}
+
+async function whyNotMoved(database: Database, planDigest: Digest, wanted: RoundPhase): Promise<StoreError> {
+  const [round] = await database.query<{ phase: RoundPhase }>('SELECT phase FROM rounds WHERE plan_digest = $1', [
+    planDigest,
+  ])
+  if (!round) return new StoreError('not-found', `There is no round with the plan ${planDigest}: add it first.`)
+  if (PHASES_BEFORE[wanted].includes(round.phase)) {
+    return new StoreError(
+      'conflict',
+      'The round is sealed with another manifest. That one stands: read the round anew.',
+    )
+  }
+  return new StoreError('conflict', `The round is ${round.phase} and cannot become ${wanted}: read the round anew.`)
+}

@@ -1,0 +1,193 @@
+import type { ServerDuplexStream, ServerReadableStream, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js'
+import type { ArtifactStore, PayloadSpool, RoundDesk } from '../coordinator/ports.ts'
+import type { Identity } from '../crypto/certificates.ts'
+import { digestOf } from '../crypto/digest.ts'
+import { chunkGeometry, type PayloadParameters } from '../crypto/payload-parameters.ts'
+import { checkChunk } from '../crypto/payload-scheme.ts'
+import { payloadDigest } from '../protocol/contribution.ts'
+import type { Member } from '../protocol/round-plan.ts'
+import { digestFromWire, envelopeToWire, replyFromWire } from './codec.ts'
+import type { ArtifactChunk } from './generated/sluice/v1/ArtifactChunk.ts'
+import type { CoordinatorHandlers } from './generated/sluice/v1/Coordinator.ts'
+import type { CoordinatorMessage } from './generated/sluice/v1/CoordinatorMessage.ts'
+import type { Envelope as ProtoEnvelope } from './generated/sluice/v1/Envelope.ts'
+import type { FetchArtifactRequest__Output } from './generated/sluice/v1/FetchArtifactRequest.ts'
+import type { FetchContributionsRequest__Output } from './generated/sluice/v1/FetchContributionsRequest.ts'
+import type { HolderMessage__Output } from './generated/sluice/v1/HolderMessage.ts'
+import type { UploadPayloadRequest__Output } from './generated/sluice/v1/UploadPayloadRequest.ts'
+import type { UploadPayloadResponse } from './generated/sluice/v1/UploadPayloadResponse.ts'
+import type { HolderSession, HolderSessions } from './holder-sessions.ts'
+import { limits, PROTOCOL_VERSION } from './limits.ts'
+import { requireRole } from './peer.ts'
+import { toStatus } from './status.ts'
+import { writeAll } from './streams.ts'
+import { WireError } from './wire-error.ts'
+
+/** What stands behind the holders' service. */
+export interface CoordinatorServiceParts {
+  readonly venue: string
+  readonly software: string
+  readonly members: ReadonlyMap<string, Member>
+  readonly sessions: HolderSessions
+  readonly rounds: RoundDesk
+  readonly artifacts: ArtifactStore
+  readonly spool: PayloadSpool
+}
+
+/** The handlers of `sluice.v1.Coordinator`: thin translations between the wire and the ports. */
+export function coordinatorHandlers(parts: CoordinatorServiceParts): CoordinatorHandlers {
+  return {
+    Attend: (call) => attend(call, parts),
+    UploadPayload: (call, respond) => void upload(call, respond, parts),
+    FetchArtifact: (call) => void fetchArtifact(call, parts),
+    FetchContributions: (call) => void fetchContributions(call, parts),
+  }
+}
+
+/** The admitted holder behind a call. @throws WireError `not-admitted`. */
+function requireHolder(call: { getAuthContext(): Parameters<typeof requireRole>[0] }, parts: CoordinatorServiceParts) {
+  const identity: Identity = requireRole(call.getAuthContext(), parts.venue, 'holder')
+  if (!parts.members.has(identity.name)) {
+    throw new WireError(
+      'not-admitted',
+      `${identity.name} is not a member of ${parts.venue}: ask its operator to admit it.`,
+    )
+  }
+  return identity.name
+}
+
+function attend(
+  call: ServerDuplexStream<HolderMessage__Output, CoordinatorMessage>,
+  parts: CoordinatorServiceParts,
+): void {
+  let holder: string
+  try {
+    holder = requireHolder(call, parts)
+  } catch (error) {
+    call.emit('error', toStatus(error))
+    return
+  }
+  const session: HolderSession = { send: (request) => call.write({ request }), end: () => call.end() }
+  const close = () => parts.sessions.close(holder, session)
+  call.on('data', (message: HolderMessage__Output) => {
+    try {
+      if (message.hello) greet(call, message.hello.protocolVersion, parts, () => parts.sessions.open(holder, session))
+      else if (message.reply) parts.sessions.receive(holder, message.reply.requestId, replyFromWire(message.reply))
+    } catch (error) {
+      close()
+      call.emit('error', toStatus(error))
+    }
+  })
+  call.on('end', () => {
+    close()
+    call.end()
+  })
+  call.on('error', close)
+  call.on('cancelled', close)
+}
+
+function greet(
+  call: ServerDuplexStream<HolderMessage__Output, CoordinatorMessage>,
+  version: string,
+  parts: CoordinatorServiceParts,
+  open: () => void,
+): void {
+  if (version !== PROTOCOL_VERSION) {
+    throw new WireError(
+      'protocol-version',
+      `This coordinator speaks protocol ${PROTOCOL_VERSION}, the holder ${version.slice(0, 20)}: update the older of the two.`,
+    )
+  }
+  call.write({ welcome: { protocolVersion: PROTOCOL_VERSION, software: parts.software } })
+  open()
+}
+
+async function upload(
+  call: ServerReadableStream<UploadPayloadRequest__Output, UploadPayloadResponse>,
+  respond: sendUnaryData<UploadPayloadResponse>,
+  parts: CoordinatorServiceParts,
+): Promise<void> {
+  try {
+    const holder = requireHolder(call, parts)
+    const messages: AsyncIterator<UploadPayloadRequest__Output> = call[Symbol.asyncIterator]()
+    const header = (await messages.next()).value?.header
+    const planDigest = digestFromWire(header?.planDigest ?? '', 'the plan of an upload')
+    const parameters = parts.rounds.expectedPayload(planDigest, holder)
+    if (!parameters) throw new WireError('upload-refused', `No ciphertext of ${holder} is due to this plan.`)
+    const digest = await receivePayload(messages, parameters, planDigest, holder, parts)
+    parts.sessions.noteUpload(planDigest, holder, { digest, bytes: parameters.ciphertextBytes })
+    respond(null, { digest, bytes: parameters.ciphertextBytes })
+  } catch (error) {
+    respond(toStatus(error))
+  }
+}
+
+/** Every chunk has exactly the size that the plan gives it, and is canonical, before it is spooled. */
+async function receivePayload(
+  messages: AsyncIterator<UploadPayloadRequest__Output>,
+  parameters: PayloadParameters,
+  planDigest: string,
+  holder: string,
+  parts: CoordinatorServiceParts,
+): Promise<string> {
+  const writer = await parts.spool.begin(planDigest, holder)
+  const digests: string[] = []
+  try {
+    for (let index = 0; index < parameters.chunkCount; index++) {
+      const chunk = (await messages.next()).value?.chunk
+      const expected = chunkGeometry(parameters, index).bytes
+      if (chunk?.length !== expected) {
+        throw new WireError(
+          'upload-refused',
+          `Chunk ${index} has ${chunk?.length ?? 'no'} bytes; this plan wants ${expected}.`,
+        )
+      }
+      const bytes = new Uint8Array(chunk)
+      digests.push(digestOf(bytes))
+      checkChunk(parameters, index, bytes)
+      await writer.append(bytes)
+    }
+    if (!(await messages.next()).done)
+      throw new WireError('upload-refused', 'The upload has more chunks than the plan.')
+    await writer.commit()
+    return payloadDigest(digests)
+  } catch (error) {
+    await writer.abort()
+    throw error
+  }
+}
+
+async function fetchArtifact(
+  call: ServerWritableStream<FetchArtifactRequest__Output, ArtifactChunk>,
+  parts: CoordinatorServiceParts,
+): Promise<void> {
+  try {
+    requireHolder(call, parts)
+    const bytes = await parts.artifacts.get(digestFromWire(call.request.digest, 'the artifact'))
+    await writeAll(call, pieces(bytes))
+  } catch (error) {
+    call.emit('error', toStatus(error))
+  }
+}
+
+/** An artifact in pieces of the wire's size. */
+export function* pieces(bytes: Uint8Array): Generator<{ bytes: Uint8Array }> {
+  for (let at = 0; at < bytes.length; at += limits.artifactChunkBytes) {
+    yield { bytes: bytes.subarray(at, at + limits.artifactChunkBytes) }
+  }
+}
+
+async function fetchContributions(
+  call: ServerWritableStream<FetchContributionsRequest__Output, ProtoEnvelope>,
+  parts: CoordinatorServiceParts,
+): Promise<void> {
+  try {
+    const member = requireHolder(call, parts)
+    const planDigest = digestFromWire(call.request.planDigest, 'the plan')
+    const contributions = parts.rounds.contributionsFor(planDigest, member)
+    if (!contributions) throw new WireError('not-found', `There is no sealed round of this plan for ${member}.`)
+    await writeAll(call, contributions.map(envelopeToWire))
+  } catch (error) {
+    call.emit('error', toStatus(error))
+  }
+}

@@ -1,0 +1,66 @@
+import type * as grpc from '@grpc/grpc-js';
+import type { MessageTypeDefinition } from '@grpc/proto-loader';
+
+import type { AnswerRequest as _sluice_v1_AnswerRequest, AnswerRequest__Output as _sluice_v1_AnswerRequest__Output } from './sluice/v1/AnswerRequest.ts';
+import type { ArtifactChunk as _sluice_v1_ArtifactChunk, ArtifactChunk__Output as _sluice_v1_ArtifactChunk__Output } from './sluice/v1/ArtifactChunk.ts';
+import type { ContributeRequest as _sluice_v1_ContributeRequest, ContributeRequest__Output as _sluice_v1_ContributeRequest__Output } from './sluice/v1/ContributeRequest.ts';
+import type { ContributionReply as _sluice_v1_ContributionReply, ContributionReply__Output as _sluice_v1_ContributionReply__Output } from './sluice/v1/ContributionReply.ts';
+import type { CoordinatorClient as _sluice_v1_CoordinatorClient, CoordinatorDefinition as _sluice_v1_CoordinatorDefinition } from './sluice/v1/Coordinator.ts';
+import type { CoordinatorMessage as _sluice_v1_CoordinatorMessage, CoordinatorMessage__Output as _sluice_v1_CoordinatorMessage__Output } from './sluice/v1/CoordinatorMessage.ts';
+import type { EndorseRequest as _sluice_v1_EndorseRequest, EndorseRequest__Output as _sluice_v1_EndorseRequest__Output } from './sluice/v1/EndorseRequest.ts';
+import type { Envelope as _sluice_v1_Envelope, Envelope__Output as _sluice_v1_Envelope__Output } from './sluice/v1/Envelope.ts';
+import type { FetchArtifactRequest as _sluice_v1_FetchArtifactRequest, FetchArtifactRequest__Output as _sluice_v1_FetchArtifactRequest__Output } from './sluice/v1/FetchArtifactRequest.ts';
+import type { FetchContributionsRequest as _sluice_v1_FetchContributionsRequest, FetchContributionsRequest__Output as _sluice_v1_FetchContributionsRequest__Output } from './sluice/v1/FetchContributionsRequest.ts';
+import type { Hello as _sluice_v1_Hello, Hello__Output as _sluice_v1_Hello__Output } from './sluice/v1/Hello.ts';
+import type { HolderMessage as _sluice_v1_HolderMessage, HolderMessage__Output as _sluice_v1_HolderMessage__Output } from './sluice/v1/HolderMessage.ts';
+import type { Noted as _sluice_v1_Noted, Noted__Output as _sluice_v1_Noted__Output } from './sluice/v1/Noted.ts';
+import type { PublishedNotice as _sluice_v1_PublishedNotice, PublishedNotice__Output as _sluice_v1_PublishedNotice__Output } from './sluice/v1/PublishedNotice.ts';
+import type { Refusal as _sluice_v1_Refusal, Refusal__Output as _sluice_v1_Refusal__Output } from './sluice/v1/Refusal.ts';
+import type { Reply as _sluice_v1_Reply, Reply__Output as _sluice_v1_Reply__Output } from './sluice/v1/Reply.ts';
+import type { Request as _sluice_v1_Request, Request__Output as _sluice_v1_Request__Output } from './sluice/v1/Request.ts';
+import type { Signature as _sluice_v1_Signature, Signature__Output as _sluice_v1_Signature__Output } from './sluice/v1/Signature.ts';
+import type { UploadHeader as _sluice_v1_UploadHeader, UploadHeader__Output as _sluice_v1_UploadHeader__Output } from './sluice/v1/UploadHeader.ts';
+import type { UploadPayloadRequest as _sluice_v1_UploadPayloadRequest, UploadPayloadRequest__Output as _sluice_v1_UploadPayloadRequest__Output } from './sluice/v1/UploadPayloadRequest.ts';
+import type { UploadPayloadResponse as _sluice_v1_UploadPayloadResponse, UploadPayloadResponse__Output as _sluice_v1_UploadPayloadResponse__Output } from './sluice/v1/UploadPayloadResponse.ts';
+import type { Welcome as _sluice_v1_Welcome, Welcome__Output as _sluice_v1_Welcome__Output } from './sluice/v1/Welcome.ts';
+
+type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> = {
+  new(...args: ConstructorParameters<Constructor>): Subtype;
+};
+
+export interface ProtoGrpcType {
+  sluice: {
+    v1: {
+      AnswerRequest: MessageTypeDefinition<_sluice_v1_AnswerRequest, _sluice_v1_AnswerRequest__Output>
+      ArtifactChunk: MessageTypeDefinition<_sluice_v1_ArtifactChunk, _sluice_v1_ArtifactChunk__Output>
+      ContributeRequest: MessageTypeDefinition<_sluice_v1_ContributeRequest, _sluice_v1_ContributeRequest__Output>
+      ContributionReply: MessageTypeDefinition<_sluice_v1_ContributionReply, _sluice_v1_ContributionReply__Output>
+      /**
+       * For holders. A holder opens no port: it dials, keeps Attend open and answers what comes down the stream.
+       * 
+       * Refusals of single messages travel as Refusal. A call fails with a gRPC status only when it cannot go on:
+       * UNAUTHENTICATED (no certificate), PERMISSION_DENIED (a certificate that is not admitted), INVALID_ARGUMENT (bytes out of
+       * form), RESOURCE_EXHAUSTED (over a limit), NOT_FOUND, UNAVAILABLE (try again). The details begin with a code and a colon.
+       */
+      Coordinator: SubtypeConstructor<typeof grpc.Client, _sluice_v1_CoordinatorClient> & { service: _sluice_v1_CoordinatorDefinition }
+      CoordinatorMessage: MessageTypeDefinition<_sluice_v1_CoordinatorMessage, _sluice_v1_CoordinatorMessage__Output>
+      EndorseRequest: MessageTypeDefinition<_sluice_v1_EndorseRequest, _sluice_v1_EndorseRequest__Output>
+      Envelope: MessageTypeDefinition<_sluice_v1_Envelope, _sluice_v1_Envelope__Output>
+      FetchArtifactRequest: MessageTypeDefinition<_sluice_v1_FetchArtifactRequest, _sluice_v1_FetchArtifactRequest__Output>
+      FetchContributionsRequest: MessageTypeDefinition<_sluice_v1_FetchContributionsRequest, _sluice_v1_FetchContributionsRequest__Output>
+      Hello: MessageTypeDefinition<_sluice_v1_Hello, _sluice_v1_Hello__Output>
+      HolderMessage: MessageTypeDefinition<_sluice_v1_HolderMessage, _sluice_v1_HolderMessage__Output>
+      Noted: MessageTypeDefinition<_sluice_v1_Noted, _sluice_v1_Noted__Output>
+      PublishedNotice: MessageTypeDefinition<_sluice_v1_PublishedNotice, _sluice_v1_PublishedNotice__Output>
+      Refusal: MessageTypeDefinition<_sluice_v1_Refusal, _sluice_v1_Refusal__Output>
+      Reply: MessageTypeDefinition<_sluice_v1_Reply, _sluice_v1_Reply__Output>
+      Request: MessageTypeDefinition<_sluice_v1_Request, _sluice_v1_Request__Output>
+      Signature: MessageTypeDefinition<_sluice_v1_Signature, _sluice_v1_Signature__Output>
+      UploadHeader: MessageTypeDefinition<_sluice_v1_UploadHeader, _sluice_v1_UploadHeader__Output>
+      UploadPayloadRequest: MessageTypeDefinition<_sluice_v1_UploadPayloadRequest, _sluice_v1_UploadPayloadRequest__Output>
+      UploadPayloadResponse: MessageTypeDefinition<_sluice_v1_UploadPayloadResponse, _sluice_v1_UploadPayloadResponse__Output>
+      Welcome: MessageTypeDefinition<_sluice_v1_Welcome, _sluice_v1_Welcome__Output>
+    }
+  }
+}
+

@@ -1,0 +1,98 @@
+// Original file: proto/sluice/v1/coordinator.proto
+
+import type * as grpc from '@grpc/grpc-js'
+import type { MethodDefinition } from '@grpc/proto-loader'
+import type { ArtifactChunk as _sluice_v1_ArtifactChunk, ArtifactChunk__Output as _sluice_v1_ArtifactChunk__Output } from '../../sluice/v1/ArtifactChunk.ts';
+import type { CoordinatorMessage as _sluice_v1_CoordinatorMessage, CoordinatorMessage__Output as _sluice_v1_CoordinatorMessage__Output } from '../../sluice/v1/CoordinatorMessage.ts';
+import type { Envelope as _sluice_v1_Envelope, Envelope__Output as _sluice_v1_Envelope__Output } from '../../sluice/v1/Envelope.ts';
+import type { FetchArtifactRequest as _sluice_v1_FetchArtifactRequest, FetchArtifactRequest__Output as _sluice_v1_FetchArtifactRequest__Output } from '../../sluice/v1/FetchArtifactRequest.ts';
+import type { FetchContributionsRequest as _sluice_v1_FetchContributionsRequest, FetchContributionsRequest__Output as _sluice_v1_FetchContributionsRequest__Output } from '../../sluice/v1/FetchContributionsRequest.ts';
+import type { HolderMessage as _sluice_v1_HolderMessage, HolderMessage__Output as _sluice_v1_HolderMessage__Output } from '../../sluice/v1/HolderMessage.ts';
+import type { UploadPayloadRequest as _sluice_v1_UploadPayloadRequest, UploadPayloadRequest__Output as _sluice_v1_UploadPayloadRequest__Output } from '../../sluice/v1/UploadPayloadRequest.ts';
+import type { UploadPayloadResponse as _sluice_v1_UploadPayloadResponse, UploadPayloadResponse__Output as _sluice_v1_UploadPayloadResponse__Output } from '../../sluice/v1/UploadPayloadResponse.ts';
+
+/**
+ * For holders. A holder opens no port: it dials, keeps Attend open and answers what comes down the stream.
+ * 
+ * Refusals of single messages travel as Refusal. A call fails with a gRPC status only when it cannot go on:
+ * UNAUTHENTICATED (no certificate), PERMISSION_DENIED (a certificate that is not admitted), INVALID_ARGUMENT (bytes out of
+ * form), RESOURCE_EXHAUSTED (over a limit), NOT_FOUND, UNAVAILABLE (try again). The details begin with a code and a colon.
+ */
+export interface CoordinatorClient extends grpc.Client {
+  Attend(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_sluice_v1_HolderMessage, _sluice_v1_CoordinatorMessage__Output>;
+  Attend(options?: grpc.CallOptions): grpc.ClientDuplexStream<_sluice_v1_HolderMessage, _sluice_v1_CoordinatorMessage__Output>;
+  attend(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_sluice_v1_HolderMessage, _sluice_v1_CoordinatorMessage__Output>;
+  attend(options?: grpc.CallOptions): grpc.ClientDuplexStream<_sluice_v1_HolderMessage, _sluice_v1_CoordinatorMessage__Output>;
+  
+  /**
+   * The bytes of an input of a plan.
+   */
+  FetchArtifact(argument: _sluice_v1_FetchArtifactRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_sluice_v1_ArtifactChunk__Output>;
+  FetchArtifact(argument: _sluice_v1_FetchArtifactRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_sluice_v1_ArtifactChunk__Output>;
+  /**
+   * The bytes of an input of a plan.
+   */
+  fetchArtifact(argument: _sluice_v1_FetchArtifactRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_sluice_v1_ArtifactChunk__Output>;
+  fetchArtifact(argument: _sluice_v1_FetchArtifactRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_sluice_v1_ArtifactChunk__Output>;
+  
+  /**
+   * The contributions that a sealed round's manifest names, for the members of its committee.
+   */
+  FetchContributions(argument: _sluice_v1_FetchContributionsRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_sluice_v1_Envelope__Output>;
+  FetchContributions(argument: _sluice_v1_FetchContributionsRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_sluice_v1_Envelope__Output>;
+  /**
+   * The contributions that a sealed round's manifest names, for the members of its committee.
+   */
+  fetchContributions(argument: _sluice_v1_FetchContributionsRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_sluice_v1_Envelope__Output>;
+  fetchContributions(argument: _sluice_v1_FetchContributionsRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_sluice_v1_Envelope__Output>;
+  
+  /**
+   * The ciphertext of one contribution, chunk by chunk, before the contribution itself is sent on Attend.
+   */
+  UploadPayload(metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_sluice_v1_UploadPayloadResponse__Output>): grpc.ClientWritableStream<_sluice_v1_UploadPayloadRequest>;
+  UploadPayload(metadata: grpc.Metadata, callback: grpc.requestCallback<_sluice_v1_UploadPayloadResponse__Output>): grpc.ClientWritableStream<_sluice_v1_UploadPayloadRequest>;
+  UploadPayload(options: grpc.CallOptions, callback: grpc.requestCallback<_sluice_v1_UploadPayloadResponse__Output>): grpc.ClientWritableStream<_sluice_v1_UploadPayloadRequest>;
+  UploadPayload(callback: grpc.requestCallback<_sluice_v1_UploadPayloadResponse__Output>): grpc.ClientWritableStream<_sluice_v1_UploadPayloadRequest>;
+  /**
+   * The ciphertext of one contribution, chunk by chunk, before the contribution itself is sent on Attend.
+   */
+  uploadPayload(metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_sluice_v1_UploadPayloadResponse__Output>): grpc.ClientWritableStream<_sluice_v1_UploadPayloadRequest>;
+  uploadPayload(metadata: grpc.Metadata, callback: grpc.requestCallback<_sluice_v1_UploadPayloadResponse__Output>): grpc.ClientWritableStream<_sluice_v1_UploadPayloadRequest>;
+  uploadPayload(options: grpc.CallOptions, callback: grpc.requestCallback<_sluice_v1_UploadPayloadResponse__Output>): grpc.ClientWritableStream<_sluice_v1_UploadPayloadRequest>;
+  uploadPayload(callback: grpc.requestCallback<_sluice_v1_UploadPayloadResponse__Output>): grpc.ClientWritableStream<_sluice_v1_UploadPayloadRequest>;
+  
+}
+
+/**
+ * For holders. A holder opens no port: it dials, keeps Attend open and answers what comes down the stream.
+ * 
+ * Refusals of single messages travel as Refusal. A call fails with a gRPC status only when it cannot go on:
+ * UNAUTHENTICATED (no certificate), PERMISSION_DENIED (a certificate that is not admitted), INVALID_ARGUMENT (bytes out of
+ * form), RESOURCE_EXHAUSTED (over a limit), NOT_FOUND, UNAVAILABLE (try again). The details begin with a code and a colon.
+ */
+export interface CoordinatorHandlers extends grpc.UntypedServiceImplementation {
+  Attend: grpc.handleBidiStreamingCall<_sluice_v1_HolderMessage__Output, _sluice_v1_CoordinatorMessage>;
+  
+  /**
+   * The bytes of an input of a plan.
+   */
+  FetchArtifact: grpc.handleServerStreamingCall<_sluice_v1_FetchArtifactRequest__Output, _sluice_v1_ArtifactChunk>;
+  
+  /**
+   * The contributions that a sealed round's manifest names, for the members of its committee.
+   */
+  FetchContributions: grpc.handleServerStreamingCall<_sluice_v1_FetchContributionsRequest__Output, _sluice_v1_Envelope>;
+  
+  /**
+   * The ciphertext of one contribution, chunk by chunk, before the contribution itself is sent on Attend.
+   */
+  UploadPayload: grpc.handleClientStreamingCall<_sluice_v1_UploadPayloadRequest__Output, _sluice_v1_UploadPayloadResponse>;
+  
+}
+
+export interface CoordinatorDefinition extends grpc.ServiceDefinition {
+  Attend: MethodDefinition<_sluice_v1_HolderMessage, _sluice_v1_CoordinatorMessage, _sluice_v1_HolderMessage__Output, _sluice_v1_CoordinatorMessage__Output>
+  FetchArtifact: MethodDefinition<_sluice_v1_FetchArtifactRequest, _sluice_v1_ArtifactChunk, _sluice_v1_FetchArtifactRequest__Output, _sluice_v1_ArtifactChunk__Output>
+  FetchContributions: MethodDefinition<_sluice_v1_FetchContributionsRequest, _sluice_v1_Envelope, _sluice_v1_FetchContributionsRequest__Output, _sluice_v1_Envelope__Output>
+  UploadPayload: MethodDefinition<_sluice_v1_UploadPayloadRequest, _sluice_v1_UploadPayloadResponse, _sluice_v1_UploadPayloadRequest__Output, _sluice_v1_UploadPayloadResponse__Output>
+}

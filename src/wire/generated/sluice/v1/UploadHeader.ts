@@ -1,0 +1,10 @@
+// Original file: proto/sluice/v1/coordinator.proto
+
+
+export interface UploadHeader {
+  'planDigest'?: (string);
+}
+
+export interface UploadHeader__Output {
+  'planDigest': (string);
+}

@@ -1,0 +1,139 @@
+import { randomUUID } from 'node:crypto'
+import type { HolderDirectory, HolderRefusal, ReceivedReply } from '../coordinator/ports.ts'
+import type { HolderReply, HolderRequest } from '../protocol/holder-messages.ts'
+import { statementDigest } from '../crypto/envelope.ts'
+import type { PayloadReference } from '../protocol/contribution.ts'
+import { accepted, refused, type Verdict } from '../sluice-error.ts'
+import { requestToWire } from './codec.ts'
+import type { Request as ProtoRequest } from './generated/sluice/v1/Request.ts'
+
+/** The sending half of one holder's Attend stream. */
+export interface HolderSession {
+  send(request: ProtoRequest): void
+  /** Ends the stream: the holder has dialled again, or the coordinator stops. */
+  end(): void
+}
+
+interface PendingRequest {
+  readonly holder: string
+  readonly message: ProtoRequest
+  readonly planDigest: string
+  readonly settle: (verdict: Verdict<ReceivedReply, HolderRefusal>) => void
+  graceTimer?: NodeJS.Timeout
+}
+
+/**
+ * The connected holders, and the requests that wait for their replies. A request outlives the connection that carried
+ * it: when the holder dials again within the grace, it is asked again, under the same id.
+ */
+export class HolderSessions implements HolderDirectory {
+  readonly #sessions = new Map<string, HolderSession>()
+  readonly #pending = new Map<string, PendingRequest>()
+  /** The last upload of each holder: bounded by the number of holders. */
+  readonly #uploads = new Map<string, { readonly planDigest: string; readonly payload: PayloadReference }>()
+  readonly #listeners = new Set<() => void>()
+  readonly #reconnectGraceMs: number
+
+  constructor(reconnectGraceMs: number) {
+    this.#reconnectGraceMs = reconnectGraceMs
+  }
+
+  connected(): string[] {
+    return [...this.#sessions.keys()].sort()
+  }
+
+  /** Calls `listener` whenever a holder connects or leaves. @returns the way to stop. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  ask(holder: string, request: HolderRequest, signal: AbortSignal): Promise<Verdict<ReceivedReply, HolderRefusal>> {
+    const requestId = randomUUID()
+    return new Promise((resolve) => {
+      const settle = (verdict: Verdict<ReceivedReply, HolderRefusal>) => {
+        clearTimeout(pending.graceTimer)
+        signal.removeEventListener('abort', onAbort)
+        this.#pending.delete(requestId)
+        resolve(verdict)
+      }
+      const onAbort = () => settle(refused('deadline-passed', `${holder} did not answer in time.`))
+      const planDigest = request.kind === 'contribute' ? statementDigest(request.plan) : request.planDigest
+      const pending: PendingRequest = { holder, planDigest, message: requestToWire(requestId, request), settle }
+      this.#pending.set(requestId, pending)
+      if (signal.aborted) return onAbort()
+      signal.addEventListener('abort', onAbort, { once: true })
+      const session = this.#sessions.get(holder)
+      if (session) session.send(pending.message)
+      else this.#startGrace(pending)
+    })
+  }
+
+  #startGrace(pending: PendingRequest): void {
+    clearTimeout(pending.graceTimer)
+    pending.graceTimer = setTimeout(() => {
+      pending.settle(refused('holder-unreachable', `${pending.holder} is not connected.`))
+    }, this.#reconnectGraceMs)
+  }
+
+  /** A holder has dialled: it takes the place of an earlier stream of its own, and gets what waits for it. */
+  open(holder: string, session: HolderSession): void {
+    this.#sessions.get(holder)?.end()
+    this.#sessions.set(holder, session)
+    for (const pending of this.#pending.values()) {
+      if (pending.holder !== holder) continue
+      clearTimeout(pending.graceTimer)
+      session.send(pending.message)
+    }
+    this.#notify()
+  }
+
+  /** A stream has ended. Nothing happens when the holder has dialled again meanwhile. */
+  close(holder: string, session: HolderSession): void {
+    if (this.#sessions.get(holder) !== session) return
+    this.#sessions.delete(holder)
+    for (const pending of this.#pending.values()) if (pending.holder === holder) this.#startGrace(pending)
+    this.#notify()
+  }
+
+  #notify(): void {
+    for (const listener of this.#listeners) listener()
+  }
+
+  /** What `holder` has uploaded to a plan; a contribution to it may follow. */
+  noteUpload(planDigest: string, holder: string, payload: PayloadReference): void {
+    this.#uploads.set(holder, { planDigest, payload })
+  }
+
+  /** A reply has arrived. Replies that nobody waits for (any more), or that another holder is asked for, are dropped. */
+  receive(holder: string, requestId: string, verdict: Verdict<HolderReply, string>): void {
+    const pending = this.#pending.get(requestId)
+    if (!pending || pending.holder !== holder) return
+    const withUpload =
+      verdict.ok && verdict.value.kind === 'contribution'
+        ? this.#withUpload(holder, pending, verdict.value)
+        : (verdict as Verdict<ReceivedReply, HolderRefusal>)
+    pending.settle(withUpload)
+  }
+
+  #withUpload(
+    holder: string,
+    pending: PendingRequest,
+    reply: Extract<HolderReply, { kind: 'contribution' }>,
+  ): Verdict<ReceivedReply, HolderRefusal> {
+    const upload = this.#uploads.get(holder)
+    if (upload?.planDigest !== pending.planDigest) {
+      return refused('payload-mismatch', `${holder} sent a contribution without its ciphertext.`)
+    }
+    this.#uploads.delete(holder)
+    return accepted({ ...reply, uploaded: upload.payload })
+  }
+
+  /** Ends every stream; requests that wait are refused. */
+  endAll(): void {
+    for (const session of this.#sessions.values()) session.end()
+    for (const pending of this.#pending.values()) {
+      pending.settle(refused('holder-unreachable', 'The coordinator is stopping.'))
+    }
+  }
+}

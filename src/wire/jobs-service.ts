@@ -1,0 +1,117 @@
+import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js'
+import type { JobDesk, JobOutput, JobRecord } from '../coordinator/ports.ts'
+import { jobStatement } from '../learning/job-specification.ts'
+import { parseStatement } from '../protocol/statement.ts'
+import { digestFromWire, envelopeToWire } from './codec.ts'
+import { pieces } from './coordinator-service.ts'
+import type { FetchOutputRequest__Output } from './generated/sluice/v1/FetchOutputRequest.ts'
+import type { JobEvent as ProtoJobEvent } from './generated/sluice/v1/JobEvent.ts'
+import type { JobSummary } from './generated/sluice/v1/JobSummary.ts'
+import type { JobsHandlers } from './generated/sluice/v1/Jobs.ts'
+import type { OutputChunk } from './generated/sluice/v1/OutputChunk.ts'
+import type { WatchJobRequest__Output } from './generated/sluice/v1/WatchJobRequest.ts'
+import { jobEventToWire } from './job-event-codec.ts'
+import { limits } from './limits.ts'
+import { requireRole } from './peer.ts'
+import { toStatus } from './status.ts'
+import { writeAll } from './streams.ts'
+import { WireError } from './wire-error.ts'
+
+const LIST_DEFAULT = 50
+const LIST_MAX = 1000
+
+/** The handlers of `sluice.v1.Jobs`, for researchers of the venue. */
+export function jobsHandlers(venue: string, desk: JobDesk): JobsHandlers {
+  return {
+    Submit: unary(venue, async ({ specification }, researcher) => {
+      return { job: await desk.submit(parseSpecification(specification), researcher) }
+    }),
+    List: unary(venue, async ({ limit }) => {
+      const records = await desk.list(Math.min(limit || LIST_DEFAULT, LIST_MAX))
+      return { jobs: records.map(summarise) }
+    }),
+    Watch: (call) => void watch(call, venue, desk),
+    Result: unary(venue, async ({ job }) => {
+      const { record, outputs } = await desk.result(digestFromWire(job, 'the job'))
+      return {
+        summary: summarise(record),
+        statement: envelopeToWire(record.envelope),
+        outputs: outputs.map(({ name, version, digest }: JobOutput) => ({ name, version, digest })),
+      }
+    }),
+    Cancel: unary(venue, async ({ job }) => ({ cancelled: await desk.cancel(digestFromWire(job, 'the job')) })),
+    FetchOutput: (call) => void fetchOutput(call, venue, desk),
+  }
+}
+
+/** One request, one answer, for a researcher; errors by name. */
+function unary<Request, Response>(venue: string, answer: (request: Request, researcher: string) => Promise<Response>) {
+  return async (call: ServerUnaryCall<Request, Response>, respond: sendUnaryData<Response>) => {
+    try {
+      const { name } = requireRole(call.getAuthContext(), venue, 'researcher')
+      respond(null, await answer(call.request, name))
+    } catch (error) {
+      respond(toStatus(error))
+    }
+  }
+}
+
+function parseSpecification(bytes: Uint8Array): unknown {
+  if (bytes.length > limits.specificationBytes) {
+    throw new WireError('message-too-large', `A job specification has at most ${limits.specificationBytes} bytes.`)
+  }
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch (cause) {
+    throw new WireError('malformed-message', 'The job specification is not JSON.', { cause })
+  }
+}
+
+function summarise(record: JobRecord): JobSummary {
+  const statement = parseStatement(jobStatement, record.envelope)
+  return {
+    job: record.job,
+    name: statement.ok ? statement.value.specification.name : '',
+    state: record.state,
+    reason: record.reason ?? '',
+    submittedBy: statement.ok ? statement.value.submittedBy : '',
+    submittedAt: record.submittedAt.toISOString(),
+    endedAt: record.endedAt?.toISOString() ?? '',
+  }
+}
+
+async function watch(
+  call: ServerWritableStream<WatchJobRequest__Output, ProtoJobEvent>,
+  venue: string,
+  desk: JobDesk,
+): Promise<void> {
+  const gone = new AbortController()
+  call.on('cancelled', () => gone.abort())
+  try {
+    requireRole(call.getAuthContext(), venue, 'researcher')
+    const job = digestFromWire(call.request.job, 'the job')
+    await desk.result(job) // A job that does not exist is an error, not an empty stream.
+    await writeAll(call, wireEvents(desk, job, Number(call.request.afterSequence), gone.signal))
+  } catch (error) {
+    if (!gone.signal.aborted) call.emit('error', toStatus(error))
+  }
+}
+
+async function* wireEvents(desk: JobDesk, job: string, after: number, signal: AbortSignal) {
+  for await (const stored of desk.watch(job, after, signal)) yield jobEventToWire(stored)
+}
+
+async function fetchOutput(
+  call: ServerWritableStream<FetchOutputRequest__Output, OutputChunk>,
+  venue: string,
+  desk: JobDesk,
+): Promise<void> {
+  try {
+    requireRole(call.getAuthContext(), venue, 'researcher')
+    const { job, digest } = call.request
+    const bytes = await desk.output(digestFromWire(job, 'the job'), digestFromWire(digest, 'the output'))
+    await writeAll(call, pieces(bytes))
+  } catch (error) {
+    call.emit('error', toStatus(error))
+  }
+}

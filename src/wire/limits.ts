@@ -1,0 +1,19 @@
+/** What one peer may send at once; checked before memory is taken for it. */
+export const limits = {
+  /** One gRPC message: a chunk of ciphertext has 221,184 bytes, a contribution with its shares at most about 150 kB. */
+  messageBytes: 4 * 1024 * 1024,
+  /** Bytes of one piece of an artifact on the wire. */
+  artifactChunkBytes: 256 * 1024,
+  /** An artifact that a holder will take in: the largest model of `learning/model.ts` is 1 GiB. */
+  artifactBytes: 2 ** 30 + 2 ** 20,
+  /** A contribution statement with sealed shares for a committee of 15. */
+  contributionBytes: 512 * 1024,
+  /** A job specification as submitted. */
+  specificationBytes: 1024 * 1024,
+} as const
+
+/** The version of proto/sluice that this code speaks. */
+export const PROTOCOL_VERSION = '1'
+
+/** HTTP/2 pings: a half-open connection is noticed within about half a minute. */
+export const keepalive = { timeMs: 20_000, timeoutMs: 10_000 } as const

@@ -1,0 +1,54 @@
+import { Metadata, type ServiceError, type StatusObject, status } from '@grpc/grpc-js'
+import { SluiceError } from '../sluice-error.ts'
+import { WireError, type WireErrorCode } from './wire-error.ts'
+
+/**
+ * The one place where codes become gRPC statuses. The details are `<code>: <message>`, so that the peer shows the same
+ * named error. What is not a {@link SluiceError} is a fault of ours: the peer learns only that, the log learns all.
+ */
+export function toStatus(error: unknown): Partial<StatusObject> {
+  if (!(error instanceof SluiceError)) {
+    return {
+      code: status.INTERNAL,
+      details: 'remote-failure: the coordinator failed; its log says how',
+      metadata: new Metadata(),
+    }
+  }
+  return { code: statusOf(error.code), details: `${error.code}: ${error.message}`, metadata: new Metadata() }
+}
+
+function statusOf(code: string): status {
+  if (code.endsWith('not-found')) return status.NOT_FOUND
+  if (code === 'not-admitted') return status.PERMISSION_DENIED
+  if (code === 'message-too-large' || code === 'disk-full') return status.RESOURCE_EXHAUSTED
+  if (code === 'connection-lost' || code === 'database-unreachable') return status.UNAVAILABLE
+  if (code === 'conflict' || code === 'upload-refused' || code === 'protocol-version') return status.FAILED_PRECONDITION
+  return status.INVALID_ARGUMENT
+}
+
+/** The named error behind a failed call, as a client shows it. */
+export function fromServiceError(error: unknown, address: string): WireError {
+  if (error instanceof WireError) return error
+  const { code, details = '' } = error as Partial<ServiceError>
+  if (code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED) return unreachable(details, address, error)
+  const named = /^([a-z][a-z-]{2,40}): (.*)$/s.exec(details)
+  if (named) return new WireError(named[1] as WireErrorCode, named[2], { cause: error })
+  if (code === status.RESOURCE_EXHAUSTED) return new WireError('message-too-large', details, { cause: error })
+  return new WireError('remote-failure', `The call to ${address} failed: ${details || error}`, { cause: error })
+}
+
+function unreachable(details: string, address: string, cause: unknown): WireError {
+  if (/is not the coordinator of/.test(details)) return new WireError('wrong-peer', details, { cause })
+  if (/certificate|handshake|TLS|SSL|alert/i.test(details)) {
+    return new WireError(
+      'credential-invalid',
+      `${address} and this side do not accept each other's certificates (${details}): check that both come from one venue and have not expired.`,
+      { cause },
+    )
+  }
+  return new WireError(
+    'coordinator-unreachable',
+    `No coordinator answers at ${address} (${details}): check the address, that "sluice coordinator" runs there, and the firewall.`,
+    { cause },
+  )
+}

@@ -1,0 +1,27 @@
+import { SluiceError } from '../sluice-error.ts'
+
+export type WireErrorCode =
+  // credentials
+  | 'credential-missing'
+  | 'credential-invalid'
+  | 'certificate-expired'
+  | 'certificate-not-yet-valid'
+  | 'certificate-foreign'
+  | 'wrong-peer'
+  // connection
+  | 'address-invalid'
+  | 'port-in-use'
+  | 'coordinator-unreachable'
+  | 'not-admitted'
+  | 'protocol-version'
+  | 'connection-lost'
+  // messages
+  | 'malformed-message'
+  | 'message-too-large'
+  | 'upload-refused'
+  | 'digest-mismatch'
+  | 'not-found'
+  | 'remote-failure'
+
+/** What goes wrong between processes. gRPC status codes exist in this folder only; past it there are these. */
+export class WireError extends SluiceError<WireErrorCode> {}

@@ -1,0 +1,90 @@
+import { randomBytes } from 'node:crypto'
+import { type Digest, digestOf } from '../../src/crypto/digest.ts'
+import { type Envelope, signatureOver, signEnvelope, statementDigest } from '../../src/crypto/envelope.ts'
+import { type StatementKey, statementKeyFromSeed } from '../../src/crypto/statement-key.ts'
+import { type Contribution, contributionStatement } from '../../src/protocol/contribution.ts'
+import { type CoordinatorRound, planRound, type ReceivedContribution } from '../../src/protocol/coordinator-round.ts'
+import { manifestStatement } from '../../src/protocol/manifest.ts'
+import { signStatement } from '../../src/protocol/statement.ts'
+
+/** Signed statements of a small federation, each call another one. */
+
+const key: StatementKey = statementKeyFromSeed(randomBytes(32))
+const memberKeys = new Map(['cleveland', 'hungary', 'zurich'].map((name) => [name, newKey()]))
+
+function newKey(): StatementKey {
+  return statementKeyFromSeed(randomBytes(32))
+}
+
+export function someDigest(): Digest {
+  return digestOf(randomBytes(32))
+}
+
+export function someStatement(payload: string = randomBytes(16).toString('hex')): Envelope {
+  const body = new TextEncoder().encode(JSON.stringify({ payload }))
+  return signEnvelope('application/vnd.sluice.v1.test+json', body, key)
+}
+
+export function someJob(): { job: Digest; envelope: Envelope } {
+  const envelope = someStatement()
+  return { job: statementDigest(envelope), envelope }
+}
+
+/** A planned round of `job`. */
+export function someRound(job: Digest, round = 1): CoordinatorRound {
+  const cohort = [...memberKeys].map(([holder, { publicKey }]) => ({
+    holder,
+    organisation: holder,
+    statementKey: publicKey,
+    boxKey: someDigest(),
+  }))
+  return planRound(
+    {
+      job,
+      round,
+      nonce: someDigest(),
+      step: 'train',
+      inputs: [],
+      cohort,
+      committee: { members: [...memberKeys.keys()], threshold: 3, tolerates: 1 },
+      minContributors: 2,
+      vector: { precisionBits: 16, segments: [{ name: 'update', length: 8, low: -1, high: 1 }] },
+      payload: { scheme: 'kahe-rlwe-2048-54' },
+      collectUntil: '2030-01-01T00:00:00.000Z',
+    },
+    key,
+  )
+}
+
+export function someContribution(round: CoordinatorRound, holder: string, sealedBytes = 64): ReceivedContribution {
+  const contribution: Contribution = {
+    plan: round.planDigest,
+    holder,
+    payload: { digest: someDigest(), bytes: 54 },
+    shares: [...memberKeys.keys()].map((member) => ({
+      member,
+      sealed: randomBytes(sealedBytes).toString('base64'),
+    })),
+  }
+  const envelope = signStatement(contributionStatement, contribution, memberKeys.get(holder)!)
+  return { envelope, digest: statementDigest(envelope), contribution }
+}
+
+/** A manifest of the round; two calls give two manifests, over other contributions. */
+export function someManifest(round: CoordinatorRound): Envelope {
+  const contributions = ['cleveland', 'hungary'].map((holder) => ({
+    holder,
+    contribution: someDigest(),
+    payload: someDigest(),
+  }))
+  const sealedAt = '2029-12-31T00:00:00.000Z'
+  return signStatement(manifestStatement, { plan: round.planDigest, contributions, sealedAt }, key)
+}
+
+/** The same manifest with the signatures of the committee. */
+export function certify(manifest: Envelope): Envelope {
+  const endorsements = [...memberKeys.values()].map((member) =>
+    signatureOver(manifest.payloadType, manifest.payload, member),
+  )
+  return { ...manifest, signatures: [...manifest.signatures, ...endorsements] }
+}

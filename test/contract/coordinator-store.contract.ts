@@ -1,0 +1,369 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { CoordinatorStore, JobEvent } from '../../src/coordinator/ports.ts'
+import type { Digest } from '../../src/crypto/digest.ts'
+import type { CoordinatorRound, RoundPhase } from '../../src/protocol/coordinator-round.ts'
+import {
+  certify,
+  someContribution,
+  someDigest,
+  someJob,
+  someManifest,
+  someRound,
+  someStatement,
+} from './coordinator-fixtures.ts'
+
+/** One empty place for a store; `open` opens it, again after a close. */
+export interface CoordinatorStorePlace {
+  open(): Promise<CoordinatorStore>
+  remove(): Promise<void>
+}
+
+const at = (second: number) => new Date(Date.UTC(2026, 0, 1, 0, 0, second, 123))
+
+/** What every {@link CoordinatorStore} keeps to, whatever is under it. */
+export function describeCoordinatorStore(name: string, makePlace: () => Promise<CoordinatorStorePlace>): void {
+  describe(`CoordinatorStore on ${name}`, () => {
+    let place: CoordinatorStorePlace
+    let store: CoordinatorStore
+
+    beforeAll(async () => {
+      place = await makePlace()
+      store = await place.open()
+    })
+    afterAll(async () => {
+      await store.close()
+      await place.remove()
+    })
+
+    async function queueJob(second = 0): Promise<Digest> {
+      const { job, envelope } = someJob()
+      await store.addJob(job, envelope, at(second))
+      return job
+    }
+
+    async function planOne(): Promise<CoordinatorRound> {
+      const round = someRound(await queueJob())
+      await store.addRound(round)
+      return round
+    }
+
+    async function phaseOf({ plan, planDigest }: CoordinatorRound) {
+      return (await store.listRounds(plan.job)).find((round) => round.planDigest === planDigest)?.phase
+    }
+
+    describe('the journal', () => {
+      it('gives positions from 0 without gaps, also to appends that run at once', async () => {
+        const first = await store.appendStatement(someStatement())
+        const positions = await Promise.all(Array.from({ length: 24 }, () => store.appendStatement(someStatement())))
+        expect(first).toBe(0)
+        expect(positions.sort((a, b) => a - b)).toEqual(Array.from({ length: 24 }, (_, i) => i + 1))
+      })
+
+      it('gives a repeated statement its first position, also when it is repeated at once', async () => {
+        const statement = someStatement()
+        const position = await store.appendStatement(statement)
+        const repeats = await Promise.all(Array.from({ length: 8 }, () => store.appendStatement(statement)))
+        expect(new Set(repeats)).toEqual(new Set([position]))
+        const other = someStatement()
+        const raced = await Promise.all(Array.from({ length: 8 }, () => store.appendStatement(other)))
+        expect(new Set(raced)).toEqual(new Set([position + 1]))
+        expect(await store.appendStatement(someStatement())).toBe(position + 2)
+      })
+    })
+
+    describe('jobs', () => {
+      it('gives a job back as it was submitted, and changes nothing when it is submitted again', async () => {
+        const { job, envelope } = someJob()
+        await store.addJob(job, envelope, at(1))
+        await store.addJob(job, envelope, at(2))
+        expect(await store.findJob(job)).toEqual({ job, envelope, state: 'queued', submittedAt: at(1) })
+        expect(await store.findJob(someDigest())).toBeUndefined()
+      })
+
+      it('remembers when a job first ran and when it ended, and leaves an ended job as it is', async () => {
+        const job = await queueJob(1)
+        expect(await store.setJobState(job, 'running', at(2))).toBe(true)
+        expect(await store.setJobState(job, 'running', at(3))).toBe(true)
+        expect(await store.setJobState(job, 'queued', at(4))).toBe(false)
+        expect(await store.setJobState(job, 'failed', at(5), 'no holder has the dataset')).toBe(true)
+        expect(await store.setJobState(job, 'failed', at(6), 'another reason')).toBe(true)
+        expect(await store.setJobState(job, 'completed', at(7))).toBe(false)
+        expect(await store.findJob(job)).toMatchObject({
+          state: 'failed',
+          reason: 'no holder has the dataset',
+          startedAt: at(2),
+          endedAt: at(5),
+        })
+      })
+
+      it('lets exactly one of two ends win that are recorded at once', async () => {
+        const job = await queueJob()
+        const won = await Promise.all([
+          store.setJobState(job, 'completed', at(1)),
+          store.setJobState(job, 'cancelled', at(1), 'by its researcher'),
+        ])
+        expect(won.filter(Boolean)).toHaveLength(1)
+        expect((await store.findJob(job))?.state).toBe(won[0] ? 'completed' : 'cancelled')
+      })
+
+      it('ends a job that never ran without a start', async () => {
+        const job = await queueJob()
+        await store.setJobState(job, 'cancelled', at(1), 'by its researcher')
+        expect(await store.findJob(job)).not.toHaveProperty('startedAt')
+      })
+
+      it('refuses to move a job that it does not know', async () => {
+        await expect(store.setJobState(someDigest(), 'running', at(1))).rejects.toMatchObject({ code: 'not-found' })
+      })
+
+      it('keeps a reason that holds a NUL readable', async () => {
+        const job = await queueJob()
+        await store.setJobState(job, 'failed', at(1), 'the holder said: \0 rows')
+        expect((await store.findJob(job))?.reason).toBe('the holder said: \uFFFD rows')
+      })
+
+      it('lists the newest jobs first, and of one instant the later arrival first', async () => {
+        const jobs = [await queueJob(1000), await queueJob(1002), await queueJob(1001), await queueJob(1002)]
+        const listed = await store.listJobs(4)
+        expect(listed.map(({ job }) => job)).toEqual([jobs[3], jobs[1], jobs[2], jobs[0]])
+      })
+
+      it('lists running jobs before queued ones, each oldest first, and no ended ones', async () => {
+        const [ended, queuedLate, queuedEarly, runningLate, runningEarly] = [
+          await queueJob(2000),
+          await queueJob(2004),
+          await queueJob(2001),
+          await queueJob(2003),
+          await queueJob(2002),
+        ]
+        await store.setJobState(ended, 'cancelled', at(2100))
+        await store.setJobState(runningLate, 'running', at(2100))
+        await store.setJobState(runningEarly, 'running', at(2100))
+        const ours = [ended, queuedLate, queuedEarly, runningLate, runningEarly]
+        const listed = (await store.listUnfinishedJobs()).map(({ job }) => job).filter((job) => ours.includes(job))
+        expect(listed).toEqual([runningEarly, runningLate, queuedEarly, queuedLate])
+      })
+
+      it('keeps outputs by name and version, repeats without effect, and refuses another digest', async () => {
+        const job = await queueJob()
+        const outputs = [
+          { name: 'evaluation', version: 0, digest: someDigest() },
+          { name: 'model', version: 0, digest: someDigest() },
+          { name: 'model', version: 10, digest: someDigest() },
+          { name: 'statistics', version: 0, digest: someDigest() },
+        ]
+        for (const output of [...outputs].reverse()) await store.addJobOutput(job, output)
+        await store.addJobOutput(job, outputs[1])
+        expect(await store.listJobOutputs(job)).toEqual(outputs)
+        const other = { ...outputs[1], digest: someDigest() }
+        await expect(store.addJobOutput(job, other)).rejects.toMatchObject({ code: 'conflict' })
+        await expect(store.addJobOutput(someDigest(), other)).rejects.toMatchObject({ code: 'not-found' })
+      })
+    })
+
+    describe('job events', () => {
+      const refusal = (round: number): JobEvent => ({
+        kind: 'holder-refused',
+        round,
+        holder: 'zurich',
+        code: 'policy-budget-spent',
+        reason: 'no budget left \0 "ε" 🏥',
+      })
+
+      it('numbers events from 1 without gaps, also when they come at once, and gives them back in order', async () => {
+        const job = await queueJob()
+        const events = Array.from({ length: 20 }, (_, i) => refusal(i))
+        const sequences = await Promise.all(events.map((event, i) => store.appendJobEvent(job, at(i), event)))
+        expect([...sequences].sort((a, b) => a - b)).toEqual(events.map((_, i) => i + 1))
+        const stored = await store.listJobEvents(job, 0, 100)
+        expect(stored.map(({ sequence }) => sequence)).toEqual(events.map((_, i) => i + 1))
+        for (const [i, event] of events.entries()) {
+          expect(stored[sequences[i] - 1]).toEqual({ sequence: sequences[i], at: at(i), event })
+        }
+        expect((await store.listJobEvents(job, 5, 3)).map(({ sequence }) => sequence)).toEqual([6, 7, 8])
+        expect(await store.listJobEvents(job, 20, 100)).toEqual([])
+      })
+
+      it('gives a repeated event its first number, also when it is repeated at once', async () => {
+        const job = await queueJob()
+        await store.appendJobEvent(job, at(0), refusal(0))
+        const raced = await Promise.all(Array.from({ length: 6 }, () => store.appendJobEvent(job, at(1), refusal(1))))
+        expect(raced).toEqual([2, 2, 2, 2, 2, 2])
+        expect(await store.appendJobEvent(job, at(2), refusal(1))).toBe(3)
+        await expect(store.appendJobEvent(someDigest(), at(0), refusal(0))).rejects.toMatchObject({ code: 'not-found' })
+      })
+    })
+
+    describe('rounds', () => {
+      it('plans a round once, and refuses another plan under its number', async () => {
+        const round = await planOne()
+        await store.addRound(round)
+        const { job } = round.plan
+        expect(await store.listRounds(job)).toEqual([
+          { planDigest: round.planDigest, job, round: 1, step: 'train', phase: 'collecting' },
+        ])
+        await expect(store.addRound(someRound(job, 1))).rejects.toMatchObject({ code: 'conflict' })
+        await expect(store.addRound(someRound(someDigest(), 1))).rejects.toMatchObject({ code: 'not-found' })
+      })
+
+      it('keeps one contribution of a holder, and refuses another, also raced', async () => {
+        const round = await planOne()
+        const contribution = someContribution(round, 'zurich')
+        await store.addContribution(round.planDigest, 'zurich', contribution)
+        await store.addContribution(round.planDigest, 'zurich', contribution)
+        const other = someContribution(round, 'zurich')
+        await expect(store.addContribution(round.planDigest, 'zurich', other)).rejects.toMatchObject({
+          code: 'conflict',
+        })
+        const raced = await Promise.allSettled(
+          [0, 1, 2].map(() => store.addContribution(round.planDigest, 'hungary', someContribution(round, 'hungary'))),
+        )
+        expect(raced.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+        await expect(store.addContribution(someDigest(), 'zurich', contribution)).rejects.toMatchObject({
+          code: 'not-found',
+        })
+      })
+
+      it('takes a contribution with the sealed shares of a large committee', async () => {
+        const round = await planOne()
+        await store.addContribution(round.planDigest, 'zurich', someContribution(round, 'zurich', 100_000))
+      })
+
+      it('goes through all phases, and repeats each without effect', async () => {
+        const round = await planOne()
+        const manifest = someManifest(round)
+        const certificate = certify(manifest)
+        const steps: [RoundPhase, { manifest?: typeof manifest }?][] = [
+          ['sealed', { manifest }],
+          ['certified', { manifest: certificate }],
+          ['opened'],
+          ['published'],
+        ]
+        for (const [phase, options] of steps) {
+          await store.setRoundPhase(round.planDigest, phase, options)
+          await store.setRoundPhase(round.planDigest, phase, options)
+          expect(await phaseOf(round)).toBe(phase)
+        }
+      })
+
+      it('never skips a phase and never goes back', async () => {
+        const phases: RoundPhase[] = ['collecting', 'sealed', 'certified', 'opened', 'published', 'abandoned']
+        const allowed = new Set([
+          'collecting>sealed',
+          'sealed>certified',
+          'certified>opened',
+          'opened>published',
+          ...['collecting', 'sealed', 'certified', 'opened'].map((phase) => `${phase}>abandoned`),
+          ...phases.map((phase) => `${phase}>${phase}`),
+        ])
+        for (const from of phases) {
+          for (const to of phases) {
+            const round = await planOne()
+            const manifest = someManifest(round)
+            const path = from === 'abandoned' ? ['abandoned' as const] : phases.slice(1, phases.indexOf(from) + 1)
+            for (const phase of path) await store.setRoundPhase(round.planDigest, phase, { manifest })
+            const moved = await store.setRoundPhase(round.planDigest, to, { manifest }).then(
+              () => 'moved',
+              (error) => error.code,
+            )
+            expect(`${from}>${to} ${moved}`).toBe(
+              `${from}>${to} ${allowed.has(`${from}>${to}`) ? 'moved' : 'conflict'}`,
+            )
+            expect(await phaseOf(round)).toBe(moved === 'moved' ? to : from)
+          }
+        }
+      })
+
+      it('refuses a second manifest, at the seal and at every phase after it', async () => {
+        const round = await planOne()
+        const manifest = someManifest(round)
+        const refusedWith = async (phase: RoundPhase) => {
+          const other = someManifest(round)
+          await expect(store.setRoundPhase(round.planDigest, phase, { manifest: other })).rejects.toMatchObject({
+            code: 'conflict',
+            message: expect.stringContaining('another manifest'),
+          })
+        }
+        await store.setRoundPhase(round.planDigest, 'sealed', { manifest })
+        await refusedWith('sealed')
+        await refusedWith('certified')
+        await store.setRoundPhase(round.planDigest, 'certified', { manifest: certify(manifest) })
+        await refusedWith('certified')
+        await refusedWith('opened')
+      })
+
+      it('lets exactly one of several seals win that come at once', async () => {
+        for (let repetition = 0; repetition < 5; repetition++) {
+          const round = await planOne()
+          const manifests = [0, 1, 2, 3].map(() => someManifest(round))
+          const seals = await Promise.allSettled(
+            manifests.map((manifest) => store.setRoundPhase(round.planDigest, 'sealed', { manifest })),
+          )
+          const winners = manifests.filter((_, i) => seals[i].status === 'fulfilled')
+          expect(winners).toHaveLength(1)
+          for (const seal of seals) {
+            if (seal.status === 'rejected') expect(seal.reason).toMatchObject({ code: 'conflict' })
+          }
+          await store.setRoundPhase(round.planDigest, 'certified', { manifest: certify(winners[0]) })
+        }
+      })
+
+      it('refuses a seal without a manifest, and a round that it does not know', async () => {
+        const round = await planOne()
+        await expect(store.setRoundPhase(round.planDigest, 'sealed')).rejects.toMatchObject({ code: 'invalid-value' })
+        expect(await phaseOf(round)).toBe('collecting')
+        await expect(store.setRoundPhase(someDigest(), 'abandoned')).rejects.toMatchObject({ code: 'not-found' })
+      })
+
+      it('keeps the first reason of an abandoned round', async () => {
+        const round = await planOne()
+        await store.setRoundPhase(round.planDigest, 'abandoned', { reason: 'two of three holders left' })
+        await store.setRoundPhase(round.planDigest, 'abandoned', { reason: 'again' })
+        expect(await store.listRounds(round.plan.job)).toMatchObject([{ reason: 'two of three holders left' }])
+      })
+
+      it('abandons what a dead process left open, and nothing else', async () => {
+        const job = await queueJob()
+        const rounds = [1, 2, 3, 4].map((round) => someRound(job, round))
+        const elsewhere = await planOne()
+        for (const round of rounds) await store.addRound(round)
+        const manifests = rounds.map(someManifest)
+        for (const phase of ['sealed', 'certified', 'opened', 'published'] as const) {
+          await store.setRoundPhase(rounds[0].planDigest, phase, { manifest: manifests[0] })
+        }
+        await store.setRoundPhase(rounds[1].planDigest, 'abandoned', { reason: 'before' })
+        await store.setRoundPhase(rounds[2].planDigest, 'sealed', { manifest: manifests[2] })
+        const abandoned = await store.abandonOpenRounds(job, 'the coordinator stopped')
+        expect(abandoned).toEqual([rounds[2].planDigest, rounds[3].planDigest])
+        expect(await store.abandonOpenRounds(job, 'again')).toEqual([])
+        const listed = await store.listRounds(job)
+        expect(listed.map(({ phase, reason }) => [phase, reason])).toEqual([
+          ['published', undefined],
+          ['abandoned', 'before'],
+          ['abandoned', 'the coordinator stopped'],
+          ['abandoned', 'the coordinator stopped'],
+        ])
+        expect(await phaseOf(elsewhere)).toBe('collecting')
+      })
+    })
+
+    // Last: it closes the store of the others.
+    it('gives everything back after it was closed and opened again, and nothing while it is closed', async () => {
+      const round = await planOne()
+      const statement = someStatement()
+      const position = await store.appendStatement(statement)
+      await store.setRoundPhase(round.planDigest, 'sealed', { manifest: someManifest(round) })
+      const before = await store.findJob(round.plan.job)
+      await store.close()
+      await store.close()
+      await expect(store.findJob(round.plan.job)).rejects.toMatchObject({ code: 'store-closed' })
+      store = await place.open()
+      expect(await store.findJob(round.plan.job)).toEqual(before)
+      expect(await store.appendStatement(statement)).toBe(position)
+      expect(await phaseOf(round)).toBe('sealed')
+      await expect(
+        store.setRoundPhase(round.planDigest, 'sealed', { manifest: someManifest(round) }),
+      ).rejects.toMatchObject({ code: 'conflict' })
+    })
+  })
+}
