@@ -196,6 +196,7 @@ export class HolderAgent {
       log.info(
         {
           event: 'contributed',
+          job: plan.job,
           step,
           round: plan.round,
           computeMs: computed - started,

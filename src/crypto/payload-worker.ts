@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { CryptoError } from './crypto-error.ts'
+import { CryptoError, type CryptoErrorCode } from './crypto-error.ts'
 import { OneTimeKey } from './one-time-key.ts'
 import type { PayloadParameters } from './payload-parameters.ts'
 import {
@@ -50,7 +50,7 @@ export type WorkerMessage = WorkerRequest & { readonly id: number }
 /** The answer to the request of the same id. `id` is -1 for the one message that says the thread is ready, or cannot be. */
 export type WorkerReply =
   | { readonly id: number; readonly ok: true; readonly result: Uint8Array | Float64Array | undefined }
-  | { readonly id: number; readonly ok: false; readonly code: string; readonly message: string }
+  | { readonly id: number; readonly ok: false; readonly code: CryptoErrorCode; readonly message: string }
 
 interface Protection {
   readonly key: OneTimeKey
@@ -127,7 +127,9 @@ function protect(protection: Protection, chunkIndex: number, values: Uint32Array
 function open(scheme: PayloadScheme, vector: number, chunkIndex: number): Float64Array {
   const { keySum } = aggregationOf(vector)
   if (keySum === undefined) throw new CryptoError('nothing-to-open', 'Set the key sum before opening.')
-  return accumulatorOf(scheme, vector, chunkIndex).open(keySum)
+  const sums = accumulatorOf(scheme, vector, chunkIndex).open(keySum)
+  aggregationOf(vector).accumulators.delete(chunkIndex)
+  return sums
 }
 
 function accumulatorOf(scheme: PayloadScheme, vector: number, chunkIndex: number): ChunkAccumulator {
@@ -169,8 +171,9 @@ async function serve(): Promise<void> {
     port.postMessage(answer, result ? [result.buffer as ArrayBuffer] : [])
   }
   const refuse = (id: number, error: unknown): void => {
-    const code = error instanceof CryptoError ? error.code : 'worker-died'
-    reply({ id, ok: false, code, message: error instanceof Error ? error.message : String(error) })
+    // Anything but a named refusal ends the thread, which rejects all calls to it: its state is not to be trusted.
+    if (!(error instanceof CryptoError)) throw error
+    reply({ id, ok: false, code: error.code, message: error.message })
   }
   try {
     const scheme = await createPayloadScheme((workerData as { scheme: PayloadSchemeName }).scheme)

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
-import { Worker } from 'node:worker_threads'
-import { CryptoError, type CryptoErrorCode } from './crypto-error.ts'
+import { type ResourceLimits, Worker } from 'node:worker_threads'
+import { CryptoError } from './crypto-error.ts'
 import type { OneTimeKey } from './one-time-key.ts'
 import { chunkGeometry, type PayloadParameters } from './payload-parameters.ts'
 import type { PayloadSchemeName } from './payload-scheme.ts'
@@ -59,7 +59,7 @@ export interface VectorProtection {
    * back the work and memory stays bounded.
    */
   protect(values: Uint32Array): AsyncGenerator<Uint8Array, void, void>
-  /** Erases the threads' copies of the key and all pads. Idempotent. */
+  /** Erases the threads' copies of the key and all pads. Never rejects. */
   end(): Promise<void>
 }
 
@@ -83,13 +83,13 @@ export interface VectorAggregation {
    */
   setKeySum(keySum: Int32Array): Promise<void>
   /**
-   * Opens a chunk under the key sum that was set.
+   * Opens a chunk under the key sum that was set, and on success drops its running sum.
    *
    * @returns (resolves) for each value of the chunk its exact sum
    * @throws (rejects) CryptoError `nothing-to-open` | `key-sum-implausible` | `noise-out-of-bounds` | `sum-out-of-bounds` | …
    */
   openChunk(chunkIndex: number): Promise<Float64Array>
-  /** Drops the running sums and erases the threads' copies of the key sum. Idempotent. */
+  /** Drops the running sums and erases the threads' copies of the key sum. Never rejects. */
   end(): Promise<void>
 }
 
@@ -100,14 +100,20 @@ const CHUNKS_AHEAD = 2
  * Starts the threads and waits until all have loaded the scheme.
  *
  * @param threads 1 or more; by default one for each processor
- * @throws (rejects) CryptoError `ring-unavailable` | `platform-unsupported` | `worker-died`
+ * @throws (rejects) CryptoError `parameters-out-of-range` | `ring-unavailable` | `platform-unsupported` | `worker-died`
  */
 export async function startPayloadWorkers(options?: {
   readonly threads?: number
   readonly scheme?: PayloadSchemeName
+  /** Bounds on each thread's JavaScript heap, as in node:worker_threads; pads and sums live outside it. */
+  readonly resourceLimits?: ResourceLimits
 }): Promise<PayloadWorkers> {
   const count = options?.threads ?? availableParallelism()
-  const threads = Array.from({ length: count }, () => startThread(options?.scheme ?? 'key-additive-rlwe'))
+  const { scheme = 'key-additive-rlwe', resourceLimits } = options ?? {}
+  if (!Number.isInteger(count) || count < 1) {
+    throw new CryptoError('parameters-out-of-range', 'The payload needs at least one thread.')
+  }
+  const threads = Array.from({ length: count }, () => startThread(scheme, resourceLimits))
   try {
     await Promise.all(threads.map((thread) => thread.ready))
   } catch (error) {
@@ -124,8 +130,8 @@ export async function startPayloadWorkers(options?: {
         kind: 'begin-protection',
         vector,
         parameters,
-        planDigest: planDigest.slice(),
-        key: { coefficients: key.coefficients.slice(), noiseSeed: key.noiseSeed.slice() },
+        planDigest,
+        key: { coefficients: key.coefficients, noiseSeed: key.noiseSeed },
       })
       return createProtection(parameters, beginVector(threads, vectors++, begin))
     },
@@ -134,7 +140,7 @@ export async function startPayloadWorkers(options?: {
         kind: 'begin-aggregation',
         vector,
         parameters,
-        planDigest: planDigest.slice(),
+        planDigest,
       })
       return createAggregation(parameters, beginVector(threads, vectors++, begin))
     },
@@ -155,7 +161,9 @@ interface VectorCalls {
     transfer?: ArrayBuffer[],
   ): Promise<Uint8Array | Float64Array | undefined>
   /** To every thread. */
-  toAll(request: () => WorkerRequest): Promise<void>
+  toAll(request: WorkerRequest): Promise<void>
+  /** Ends the vector in every thread. One that is gone has nothing left to erase. */
+  end(): Promise<void>
 }
 
 function beginVector(
@@ -175,7 +183,10 @@ function beginVector(
       return answer
     },
     toAll: async (request) => {
-      await Promise.all([begun, ...threads.map((thread) => thread.call(request()))])
+      await Promise.all([begun, ...threads.map((thread) => thread.call(request))])
+    },
+    end: async () => {
+      await Promise.allSettled(threads.map((thread) => thread.call({ kind: 'end', vector })))
     },
   }
 }
@@ -195,7 +206,7 @@ function createProtection(parameters: PayloadParameters, calls: VectorCalls): Ve
     },
     protectChunk,
     protect: (values) => protectInOrder(parameters, values, protectChunk, CHUNKS_AHEAD * calls.threadCount),
-    end: () => calls.toAll(() => ({ kind: 'end', vector })),
+    end: calls.end,
   }
 }
 
@@ -236,15 +247,12 @@ function createAggregation(parameters: PayloadParameters, calls: VectorCalls): V
       chunkGeometry(parameters, chunkIndex)
       await toChunk(chunkIndex, { kind: 'expand-ahead', vector, chunkIndex })
     },
-    setKeySum: (keySum) => {
-      const own = keySum.slice()
-      return toAll(() => ({ kind: 'set-key-sum', vector, keySum: own }))
-    },
+    setKeySum: (keySum) => toAll({ kind: 'set-key-sum', vector, keySum }),
     openChunk: async (chunkIndex) => {
       chunkGeometry(parameters, chunkIndex)
       return (await toChunk(chunkIndex, { kind: 'open', vector, chunkIndex })) as Float64Array
     },
-    end: () => toAll(() => ({ kind: 'end', vector })),
+    end: calls.end,
   }
 }
 
@@ -272,8 +280,8 @@ interface Waiting {
   reject(error: CryptoError): void
 }
 
-function startThread(scheme: PayloadSchemeName): Thread {
-  const worker = new Worker(new URL('./payload-worker.ts', import.meta.url), { workerData: { scheme } })
+function startThread(scheme: PayloadSchemeName, resourceLimits?: ResourceLimits): Thread {
+  const worker = new Worker(new URL('./payload-worker.ts', import.meta.url), { workerData: { scheme }, resourceLimits })
   const waiting = new Map<number, Waiting>()
   let ended: CryptoError | undefined
   let calls = 0
@@ -286,7 +294,7 @@ function startThread(scheme: PayloadSchemeName): Thread {
     const call = waiting.get(reply.id)
     waiting.delete(reply.id)
     if (reply.ok) call?.resolve(reply.result)
-    else call?.reject(new CryptoError(reply.code as CryptoErrorCode, reply.message))
+    else call?.reject(new CryptoError(reply.code, reply.message))
   })
   worker.on('error', (cause) => endWith(workerDied({ cause })))
   worker.on('exit', () => endWith(workerDied()))

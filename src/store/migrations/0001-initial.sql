@@ -104,6 +104,7 @@ BEGIN
   IF (NEW.plan_digest, NEW.job, NEW.round, NEW.step, NEW.plan_envelope::text)
      IS DISTINCT FROM (OLD.plan_digest, OLD.job, OLD.round, OLD.step, OLD.plan_envelope::text)
      OR (OLD.manifest_digest IS NOT NULL AND NEW.manifest_digest IS DISTINCT FROM OLD.manifest_digest)
+     OR (OLD.manifest IS NOT NULL AND NEW.manifest->>'payload' IS DISTINCT FROM OLD.manifest->>'payload')
      OR array_position(phases, NEW.phase) < array_position(phases, OLD.phase)
      OR (OLD.phase = 'published' AND NEW.phase = 'abandoned') THEN
     RAISE EXCEPTION 'round % is final in what it has: the change is refused', OLD.plan_digest
