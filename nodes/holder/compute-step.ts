@@ -11,7 +11,13 @@ import { trainingValues } from '../../src/learning/training-vector.ts'
 import type { SegmentValues } from '../../src/protocol/segments.ts'
 import type { Dataset } from './datasets.ts'
 import { HolderError } from './holder-error.ts'
-import { type JobRecords, jobStatistics, loadJobRecords, type PreparedExamples, prepareExamples } from './prepared-examples.ts'
+import {
+  type JobRecords,
+  jobStatistics,
+  loadJobRecords,
+  type PreparedExamples,
+  prepareExamples,
+} from './prepared-examples.ts'
 
 /** Gives the bytes of a plan's input, checked against its digest. */
 export type FetchInput = (digest: Digest) => Promise<Uint8Array>
@@ -75,13 +81,19 @@ export class JobWorkspace {
 
   async #encodeExamples(statistics: Digest, fetch: FetchInput): Promise<PreparedExamples> {
     const text = new TextDecoder().decode(await fetch(statistics))
-    return prepareExamples(await this.#loadRecords(), parseFederatedStatistics(JSON.parse(text), this.#specification.features))
+    return prepareExamples(
+      await this.#loadRecords(),
+      parseFederatedStatistics(JSON.parse(text), this.#specification.features),
+    )
   }
 
   async #fetchWeights(digest: Digest, fetch: FetchInput): Promise<Float32Array> {
     const { model, weights } = decodeModelFile(await fetch(digest))
     if (canonicalModelJson(model) !== canonicalModelJson(modelOfJob(this.#specification))) {
-      throw new HolderError('model-mismatch', 'The plan brings a model of another shape than the job describes: refused.')
+      throw new HolderError(
+        'model-mismatch',
+        'The plan brings a model of another shape than the job describes: refused.',
+      )
     }
     return weights
   }

@@ -248,7 +248,8 @@ export class HolderAgent {
   #memberRound(planDigest: Digest): MemberRound {
     const known = this.#parts.journal.find(planDigest)
     const plan = known && parseStatement(roundPlanStatement, known.plan)
-    if (!plan?.ok) throw new HolderError('plan-unknown', 'This holder has accepted no such plan: it does no duty for it.')
+    if (!plan?.ok)
+      throw new HolderError('plan-unknown', 'This holder has accepted no such plan: it does no duty for it.')
     return { plan: plan.value, planDigest, endorsedManifest: known!.endorsedManifest }
   }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { identityField, publicKeyField } from '../../src/protocol/statement.ts'
 import { memberSchema } from '../../src/protocol/round-plan.ts'
+import { identityField, publicKeyField } from '../../src/protocol/statement.ts'
 import { datasetConfigSchema } from './dataset-config.ts'
 
 /** The configuration file of a holder node, `holder.yaml`. Paths are relative to its directory. */

@@ -19,9 +19,8 @@ import { HolderJournal } from './journal.ts'
 export async function runHolderNode(settings: HolderSettings, software: string, log: Logger, signal: AbortSignal) {
   const { config, directory, tls, identity, policy, floors } = settings
   await using stack = new AsyncDisposableStack()
-  const connection = stack.adopt(
-    new HolderConnection(config.coordinator, config.venue, tls, software),
-    (open) => open.close(),
+  const connection = stack.adopt(new HolderConnection(config.coordinator, config.venue, tls, software), (open) =>
+    open.close(),
   )
   const journal = stack.adopt(new HolderJournal(resolve(directory, config.journal)), (open) => open.close())
   const datasets = new Map<string, Dataset>()
@@ -49,7 +48,10 @@ export async function runHolderNode(settings: HolderSettings, software: string, 
     {
       onConnected: (peer) => log.info({ event: 'connected', peer }, `connected to ${config.coordinator}`),
       onDisconnected: (error, retryMs) =>
-        log.warn({ event: 'disconnected', code: error.code, retryMs }, `${error.message} Next attempt in ${retryMs} ms.`),
+        log.warn(
+          { event: 'disconnected', code: error.code, retryMs },
+          `${error.message} Next attempt in ${retryMs} ms.`,
+        ),
     },
     signal,
   )

@@ -106,5 +106,9 @@ function openingError(file: string, cause: unknown): HolderError {
   const locked = /locked|busy/i.test(cause instanceof Error ? cause.message : '')
   return locked
     ? new HolderError('journal-in-use', `Another holder process has ${file} open: stop it first.`, { cause })
-    : new HolderError('journal-unreadable', `${file} cannot be opened: restore it from backup, never delete it while a round is open.`, { cause })
+    : new HolderError(
+        'journal-unreadable',
+        `${file} cannot be opened: restore it from backup, never delete it while a round is open.`,
+        { cause },
+      )
 }

@@ -1,16 +1,18 @@
 import { type Command, Option } from 'commander'
-import { SOFTWARE } from './version.ts'
+import { CliError } from './cli-error.ts'
 import { runCoordinator } from './coordinator-process.ts'
 import { openLog, stopSignal } from './process-life.ts'
 import { admitHolder, admitResearcher, createVenue, loadVenue } from './venue-files.ts'
-import { CliError } from './cli-error.ts'
+import { SOFTWARE } from './version.ts'
 
 const directoryOption = () =>
   new Option('-d, --directory <path>', 'where the venue lies').env('SLUICE_VENUE').default('venue')
 
 /** `sluice coordinator …`: for the operator of a venue. */
 export function addCoordinatorCommands(program: Command): void {
-  const coordinator = program.command('coordinator').description('run a venue: found it, admit members, run its coordinator')
+  const coordinator = program
+    .command('coordinator')
+    .description('run a venue: found it, admit members, run its coordinator')
 
   coordinator
     .command('init')
@@ -27,7 +29,9 @@ export function addCoordinatorCommands(program: Command): void {
 
   coordinator
     .command('admit <name>')
-    .description('admit a data holder (or, with --researcher, a researcher): makes a directory with its keys to hand over')
+    .description(
+      'admit a data holder (or, with --researcher, a researcher): makes a directory with its keys to hand over',
+    )
     .addOption(directoryOption())
     .option('--organisation <name>', 'the organisation behind a holder; distinct ones count towards minContributors')
     .option('--researcher', 'may submit jobs; holds no data')
@@ -40,8 +44,12 @@ export function addCoordinatorCommands(program: Command): void {
       }
       if (!organisation) throw new CliError('usage', 'A holder needs --organisation: which organisation is it?')
       await admitHolder(directory, name, organisation, out)
-      console.log(`Admitted ${name} of ${organisation}: hand over ${out}, and the new ${directory}/members.json to all holders.`)
-      console.log(`Next: name its datasets in ${out}/holder.yaml and ${out}/policy.yaml; sluice holder start --directory ${out}`)
+      console.log(
+        `Admitted ${name} of ${organisation}: hand over ${out}, and the new ${directory}/members.json to all holders.`,
+      )
+      console.log(
+        `Next: name its datasets in ${out}/holder.yaml and ${out}/policy.yaml; sluice holder start --directory ${out}`,
+      )
     })
 
   coordinator

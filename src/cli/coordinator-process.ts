@@ -32,9 +32,8 @@ export async function runCoordinator(
 ): Promise<void> {
   await using stack = new AsyncDisposableStack()
   const state = join(directory, config.state)
-  const store = stack.adopt(
-    await openCoordinatorStore({ databaseUrl, directory: join(state, 'database') }),
-    (open) => open.close(),
+  const store = stack.adopt(await openCoordinatorStore({ databaseUrl, directory: join(state, 'database') }), (open) =>
+    open.close(),
   )
   const artifacts = await openArtifactStore(join(state, 'artifacts'))
   const spool = await openPayloadSpool(join(state, 'spool'))
@@ -58,7 +57,8 @@ export async function runCoordinator(
       members: admitted,
     },
     {
-      onJobState: (job, jobState, reason) => log.info({ event: 'job', job, state: jobState, reason }, `job ${jobState}`),
+      onJobState: (job, jobState, reason) =>
+        log.info({ event: 'job', job, state: jobState, reason }, `job ${jobState}`),
       onFault: (job, error) => log.error({ event: 'fault', job, err: error }, 'a job failed'),
     },
   )

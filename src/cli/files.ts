@@ -25,9 +25,13 @@ export async function readTextFile(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8')
   } catch (cause) {
-    throw new CliError('file-not-readable', `${path} cannot be read: check that it exists and that this user may read it.`, {
-      cause,
-    })
+    throw new CliError(
+      'file-not-readable',
+      `${path} cannot be read: check that it exists and that this user may read it.`,
+      {
+        cause,
+      },
+    )
   }
 }
 

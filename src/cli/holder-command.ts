@@ -37,7 +37,9 @@ export function addHolderCommands(program: Command): void {
         datasets.push({ name, recordCount, columns, offered: Object.hasOwn(policy.datasets, name) })
       }
       if (json) return console.log(JSON.stringify({ name: config.name, coordinator: config.coordinator, datasets }))
-      console.log(`${config.name} dials ${config.coordinator}; its policy demands ${policy.minContributors} contributors.`)
+      console.log(
+        `${config.name} dials ${config.coordinator}; its policy demands ${policy.minContributors} contributors.`,
+      )
       for (const { name, recordCount, columns, offered } of datasets) {
         const terms = offered ? 'offered by the policy' : 'NOT offered: name it in the policy'
         console.log(`  ${name}: ${recordCount} records, ${columns.length} columns, ${terms}`)

@@ -42,7 +42,9 @@ export function addJobCommands(program: Command): void {
         const jobs = await connection.list(options.limit)
         if (options.json) return console.log(JSON.stringify(jobs))
         for (const { job: id, name, state, submittedAt, reason } of jobs) {
-          console.log(`${id.slice(0, 12)}…  ${state.padEnd(9)}  ${submittedAt}  ${name}${reason ? `  (${reason})` : ''}`)
+          console.log(
+            `${id.slice(0, 12)}…  ${state.padEnd(9)}  ${submittedAt}  ${name}${reason ? `  (${reason})` : ''}`,
+          )
         }
         if (jobs.length === 0) console.log('No jobs yet: sluice job submit job.yaml')
       }),
@@ -54,7 +56,9 @@ export function addJobCommands(program: Command): void {
     .addOption(asOption())
     .option('--json', 'print one JSON object a line')
     .action((id, options) =>
-      withConnection(options.as, async (connection) => watchToEnd(connection, await resolveJob(connection, id), options.json)),
+      withConnection(options.as, async (connection) =>
+        watchToEnd(connection, await resolveJob(connection, id), options.json),
+      ),
     )
 
   job
@@ -98,7 +102,10 @@ async function resolveJob(connection: JobsConnection, id: string): Promise<strin
   const prefix: string = id
   const matches = (await connection.list(1000)).filter(({ job }) => prefix.length >= 4 && job.startsWith(prefix))
   if (matches.length === 1) return matches[0].job
-  throw new CliError('usage', `${matches.length || 'No'} jobs begin with "${prefix}": give more of the id, see "sluice job list".`)
+  throw new CliError(
+    'usage',
+    `${matches.length || 'No'} jobs begin with "${prefix}": give more of the id, see "sluice job list".`,
+  )
 }
 
 async function watchToEnd(connection: JobsConnection, job: string, json: boolean): Promise<void> {
@@ -109,7 +116,10 @@ async function watchToEnd(connection: JobsConnection, job: string, json: boolean
   }
   const { summary } = await connection.result(job)
   if (summary.state === 'completed') return
-  throw new CliError('job-failed', `The job ended ${summary.state}: ${summary.reason ?? last?.event.kind ?? 'no reason'}`)
+  throw new CliError(
+    'job-failed',
+    `The job ended ${summary.state}: ${summary.reason ?? last?.event.kind ?? 'no reason'}`,
+  )
 }
 
 /** File names of what a job gives. */

@@ -20,7 +20,11 @@ function describe(event: JobEvent): string {
   }
 }
 
-function describeEvaluation({ evaluation, step, modelVersion }: Extract<JobEvent, { kind: 'round-published' }>): string {
+function describeEvaluation({
+  evaluation,
+  step,
+  modelVersion,
+}: Extract<JobEvent, { kind: 'round-published' }>): string {
   if (!evaluation) return ''
   // A training round evaluates the version that it started from.
   const version = step === 'training' ? `version ${(modelVersion ?? 1) - 1}` : 'final version'

@@ -122,7 +122,12 @@ export async function loadResearcher(directory: string): Promise<{ config: Resea
  * organisation. See docs/THREAT_MODEL.md.
  * @throws CliError `already-admitted`, `directory-not-empty`
  */
-export async function admitHolder(venueDirectory: string, name: string, organisation: string, out: string): Promise<void> {
+export async function admitHolder(
+  venueDirectory: string,
+  name: string,
+  organisation: string,
+  out: string,
+): Promise<void> {
   const { config, key, members } = await loadVenue(venueDirectory)
   if (members.members.some(({ holder }) => holder === name)) {
     throw new CliError('already-admitted', `${name} is a member already: choose another name.`)
@@ -148,10 +153,7 @@ export async function admitResearcher(venueDirectory: string, name: string, out:
   const { authorityPem, tls } = await issueLeaf(venueDirectory, 'researcher', name)
   await mkdir(join(out, 'secrets'), { recursive: true, mode: 0o700 })
   await writeTls(out, tls, authorityPem)
-  await writeWholeFile(
-    join(out, 'researcher.yaml'),
-    toYaml({ name, venue: config.venue, coordinator: config.address }),
-  )
+  await writeWholeFile(join(out, 'researcher.yaml'), toYaml({ name, venue: config.venue, coordinator: config.address }))
 }
 
 function requireEmpty(directory: string, file: string): void {

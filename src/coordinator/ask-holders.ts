@@ -1,5 +1,5 @@
-import type { Verdict } from '../sluice-error.ts'
 import type { HolderRequest } from '../protocol/holder-messages.ts'
+import type { Verdict } from '../sluice-error.ts'
 import type { HolderDirectory, HolderRefusal, ReceivedReply } from './ports.ts'
 
 export interface HolderAnswer {

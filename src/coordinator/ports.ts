@@ -122,7 +122,11 @@ export interface RoundRecord {
  * - Errors: `StoreError`, codes there.
  */
 export interface CoordinatorStore {
-  /** Appends to the journal of signed statements; the place of the transparency log. @returns its position, from 0. */
+  /**
+   * Appends to the journal of signed statements; the place of the transparency log. A statement that is in it already,
+   * by its digest, stays where and as it is: signatures that a manifest gains later are kept with its round.
+   * @returns its position: from 0, without gaps.
+   */
   appendStatement(envelope: Envelope): Promise<number>
 
   addJob(job: Digest, envelope: Envelope, submittedAt: Date): Promise<void>
@@ -132,30 +136,42 @@ export interface CoordinatorStore {
   /** Running jobs (left by a dead process) before queued ones, each oldest first. */
   listUnfinishedJobs(): Promise<JobRecord[]>
   /**
-   * Moves a job on; sets startedAt at the first `running`, endedAt at an end. A job that has ended stays as it is.
+   * Moves a job on, never back to `queued`; sets startedAt at the first `running`, endedAt at an end. A job that has
+   * ended stays as it is.
    * @returns whether the job is now in this state.
+   * @throws StoreError `not-found`
    */
   setJobState(job: Digest, state: JobState, at: Date, reason?: string): Promise<boolean>
 
+  /** @throws StoreError `conflict` when this version of the output has another digest; `not-found`. */
   addJobOutput(job: Digest, output: JobOutput): Promise<void>
   /** By name, then version. */
   listJobOutputs(job: Digest): Promise<JobOutput[]>
 
+  /**
+   * The same event of the same instant is the same append.
+   * @returns its sequence number.
+   * @throws StoreError `not-found`
+   */
   appendJobEvent(job: Digest, at: Date, event: JobEvent): Promise<number>
   /** Events with sequence > after, in order. */
   listJobEvents(job: Digest, after: number, limit: number): Promise<StoredJobEvent[]>
 
-  /** Stores a planned round (phase `collecting`), before anyone sees its plan. */
+  /**
+   * Stores a planned round (phase `collecting`), before anyone sees its plan.
+   * @throws StoreError `conflict` when the job has another round of this number; `not-found` when there is no such job.
+   */
   addRound(round: CoordinatorRound): Promise<void>
   /**
    * Stores an accepted contribution.
-   * @throws StoreError `conflict` when another contribution of this holder is stored.
+   * @throws StoreError `conflict` when another contribution of this holder is stored; `not-found`.
    */
   addContribution(planDigest: Digest, holder: string, received: ReceivedContribution): Promise<void>
   /**
    * Moves a round to a later phase, with the manifest as it stands. Only forwards: `collecting` → `sealed` →
    * `certified` → `opened` → `published`, or `abandoned` from any but `published`.
-   * @throws StoreError `conflict` when the round is elsewhere, or sealed with another manifest.
+   * @throws StoreError `conflict` when the round is elsewhere, or sealed with another manifest; `invalid-value` for a
+   * seal without one; `not-found`.
    */
   setRoundPhase(
     planDigest: Digest,
@@ -164,7 +180,10 @@ export interface CoordinatorStore {
   ): Promise<void>
   /** In the order of planning. */
   listRounds(job: Digest): Promise<RoundRecord[]>
-  /** Abandons every round that is neither published nor abandoned: what a dead process left. @returns their plans. */
+  /**
+   * Abandons every round that is neither published nor abandoned: what a dead process left. @returns the plans of those
+   * that this call abandoned; a repeat finds none of them.
+   */
   abandonOpenRounds(job: Digest, reason: string): Promise<Digest[]>
 
   close(): Promise<void>
@@ -184,15 +203,23 @@ export interface ArtifactStore {
 export interface SpoolWriter {
   /** @throws StoreError `disk-full` and the like; the writer is then to be aborted. */
   append(chunk: Uint8Array): Promise<void>
-  /** Makes the payload readable under its plan and holder; replaces an uncommitted or an earlier one. */
+  /**
+   * Makes the payload readable under its plan and holder; replaces an earlier one as a whole. After an error the writer
+   * is to be aborted and the upload begun again.
+   * @throws StoreError `not-found` when the round was discarded meanwhile; `conflict` after an earlier error.
+   */
   commit(): Promise<void>
+  /** Forgets what was not committed. Idempotent; never rejects. */
   abort(): Promise<void>
 }
 
 /** Ciphertexts of open rounds. Durable at `commit`; chunks are read one at a time, so that no payload is ever whole in memory. */
 export interface PayloadSpool {
   begin(planDigest: Digest, holder: string): Promise<SpoolWriter>
-  /** Chunk `index` of a committed payload, `bytes` long, from `offset`. @throws StoreError `not-found`. */
+  /**
+   * `bytes` bytes of a committed payload from `offset`, whatever chunks it came in; checked against damage.
+   * @throws StoreError `not-found`, `corrupt`; `invalid-value` for a range that is not within the payload.
+   */
   read(planDigest: Digest, holder: string, offset: number, bytes: number): Promise<Uint8Array>
   /** Forgets all payloads of a round. Idempotent. */
   discard(planDigest: Digest): Promise<void>

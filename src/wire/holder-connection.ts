@@ -48,7 +48,7 @@ export class HolderConnection {
     checkOwnCertificate(tls, new Date())
     this.#address = address
     this.#software = software
-    this.#client = new CoordinatorContract(address, clientCredentials(tls, venue), channelOptions)
+    this.#client = new CoordinatorContract(address, clientCredentials(tls, venue), channelOptions(venue))
   }
 
   /**

@@ -44,7 +44,7 @@ export class JobsConnection {
   constructor(address: string, venue: string, tls: TlsMaterial) {
     checkOwnCertificate(tls, new Date())
     this.#address = address
-    this.#client = new JobsContract(address, clientCredentials(tls, venue), channelOptions)
+    this.#client = new JobsContract(address, clientCredentials(tls, venue), channelOptions(venue))
   }
 
   /** @param specification as read from JSON or YAML; the coordinator checks it. @returns the job's id. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { digestOf } from '../../src/crypto/digest.ts'
 import { openArtifactStore } from '../../src/store/artifact-store.ts'
@@ -177,6 +177,57 @@ describe('Files that are interrupted', () => {
     await writer.abort()
     const digest = await (await openArtifactStore(directory)).put(randomBytes(10))
     expect(await (await openArtifactStore(directory)).get(digest)).toHaveLength(10)
+  })
+})
+
+/**
+ * The system's file system, watched for what a power failure would take: names are lost until their directory is synced,
+ * and a name must never be given to bytes that are not.
+ */
+class PowerWatchingFileSystem implements WritingFileSystem {
+  readonly #unsyncedFiles = new Set<string>()
+  readonly unsyncedDirectories = new Set<string>()
+  readonly namedBeforeSynced: string[] = []
+
+  async createFile(path: string): Promise<WritingFile> {
+    const file = await systemFileSystem.createFile(path)
+    return {
+      write: (bytes) => {
+        this.#unsyncedFiles.add(path)
+        return file.write(bytes)
+      },
+      sync: () => file.sync().then(() => void this.#unsyncedFiles.delete(path)),
+      close: () => file.close(),
+    }
+  }
+  async rename(from: string, to: string): Promise<void> {
+    if (this.#unsyncedFiles.has(from)) this.namedBeforeSynced.push(to)
+    await systemFileSystem.rename(from, to)
+    this.unsyncedDirectories.add(dirname(to))
+  }
+  async syncDirectory(path: string): Promise<void> {
+    await systemFileSystem.syncDirectory(path)
+    this.unsyncedDirectories.delete(path)
+  }
+  makeDirectory = systemFileSystem.makeDirectory
+  remove = systemFileSystem.remove
+  list = systemFileSystem.list
+}
+
+describe('Files that are stored', () => {
+  it('are on the disk when their write resolves, bytes before names', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'sluice-power-'))
+    const files = new PowerWatchingFileSystem()
+    const store = await openArtifactStore(join(directory, 'artifacts'), files)
+    const spool = await openPayloadSpool(join(directory, 'spool'), files)
+    await store.put(randomBytes(10))
+    expect(files.unsyncedDirectories).toEqual(new Set())
+    const writer = await spool.begin(digestOf(randomBytes(8)), 'zurich')
+    await writer.append(randomBytes(10))
+    await writer.commit()
+    expect(files.unsyncedDirectories).toEqual(new Set())
+    expect(files.namedBeforeSynced).toEqual([])
+    rmSync(directory, { recursive: true })
   })
 })
 

@@ -12,7 +12,13 @@ export interface Series {
 }
 
 /** A line chart as SVG text: one curve per series over `labels`. */
-export function lineChart(title: string, xName: string, yName: string, labels: readonly string[], series: readonly Series[]) {
+export function lineChart(
+  title: string,
+  xName: string,
+  yName: string,
+  labels: readonly string[],
+  series: readonly Series[],
+) {
   return renderSvg({
     ...frame(title, series),
     xAxis: { type: 'category', data: labels, name: xName, nameLocation: 'middle', nameGap: 28 },

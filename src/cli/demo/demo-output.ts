@@ -26,7 +26,12 @@ export function demoProgress() {
   }
 }
 
-function progressLine(title: string, { round, step, evaluation, durations }: PublishedRound, of: number, spentMs: number) {
+function progressLine(
+  title: string,
+  { round, step, evaluation, durations }: PublishedRound,
+  of: number,
+  spentMs: number,
+) {
   const done = Math.min(1, round / of)
   const filled = Math.round(done * BAR_WIDTH)
   const bar = `${'█'.repeat(filled)}${'·'.repeat(BAR_WIDTH - filled)}`

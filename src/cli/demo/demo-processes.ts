@@ -59,7 +59,10 @@ export class SluiceProcess {
     while (!this.lines.some((line) => line.event === event)) {
       if (this.#ended || deadline.aborted) {
         const how = this.#ended ? 'ended at its start' : `was not ready within ${READY_MS / 1000} s`
-        throw new CliError('process-failed', `The process of ${this.name} ${how}: ${this.#errors.trim() || 'no message'}`)
+        throw new CliError(
+          'process-failed',
+          `The process of ${this.name} ${how}: ${this.#errors.trim() || 'no message'}`,
+        )
       }
       await this.#change(deadline)
     }

@@ -1,3 +1,5 @@
+import { heartFeatures } from '../../../nodes/examples/heart/features.ts'
+import { type HeartJobName, heartJob } from '../../../nodes/examples/heart/jobs.ts'
 import {
   type HospitalRecords,
   type Scores,
@@ -5,8 +7,6 @@ import {
   scorePooled,
   scoreWeights,
 } from '../../../nodes/examples/heart/reference.ts'
-import { heartFeatures } from '../../../nodes/examples/heart/features.ts'
-import { type HeartJobName, heartJob } from '../../../nodes/examples/heart/jobs.ts'
 import type { JobEvent } from '../../coordinator/ports.ts'
 import { fromHex } from '../../crypto/digest.ts'
 import { parseFederatedStatistics } from '../../learning/federated-statistics.ts'
@@ -57,7 +57,8 @@ export async function runDemoJob(
     onRound(event, parsed.training.rounds + 2)
   }
   const { summary, outputs } = await connection.result(job)
-  if (summary.state !== 'completed') throw new CliError('job-failed', `The ${name} job ${summary.state}: ${summary.reason}`)
+  if (summary.state !== 'completed')
+    throw new CliError('job-failed', `The ${name} job ${summary.state}: ${summary.reason}`)
   const fetchLatest = (wanted: string) =>
     connection.output(job, outputs.filter((output) => output.name === wanted).at(-1)!.digest)
   return {

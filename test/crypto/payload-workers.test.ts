@@ -1,0 +1,184 @@
+import { createHash } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { drawOneTimeKey, type OneTimeKey } from '../../src/crypto/one-time-key.ts'
+import { chunkGeometry, payloadParameters } from '../../src/crypto/payload-parameters.ts'
+import { createPayloadScheme } from '../../src/crypto/payload-scheme.ts'
+import { type PayloadWorkers, startPayloadWorkers } from '../../src/crypto/payload-workers.ts'
+import { seededRandomness } from '../../src/crypto/randomness.ts'
+
+let workers: PayloadWorkers
+
+beforeAll(async () => {
+  workers = await startPayloadWorkers({ threads: 2 })
+})
+
+afterAll(() => workers.close())
+
+const planDigest = createHash('sha256').update('a plan for workers').digest()
+const parameters = payloadParameters({ precisionBits: 8, maxContributors: 3, length: 300_001 })
+
+function keyOf(seed: number): OneTimeKey {
+  return drawOneTimeKey(seededRandomness(new Uint8Array(32).fill(seed)))
+}
+
+function valuesOf(seed: number): Uint32Array {
+  const bytes = new Uint8Array(parameters.length)
+  seededRandomness(new Uint8Array(32).fill(seed)).fill(bytes)
+  return Uint32Array.from(bytes)
+}
+
+function chunkOf(values: Uint32Array, index: number): Uint32Array {
+  const { firstValue, valueCount } = chunkGeometry(parameters, index)
+  return values.subarray(firstValue, firstValue + valueCount)
+}
+
+async function protect(seed: number, values: Uint32Array): Promise<Uint8Array[]> {
+  const protection = workers.beginProtection({ parameters, planDigest, key: keyOf(seed) })
+  const chunks = await Array.fromAsync(protection.protect(values))
+  await protection.end()
+  return chunks
+}
+
+describe('payload workers', () => {
+  it('protect to the same bytes as the synchronous scheme, with and without prepared pads', async () => {
+    const values = valuesOf(1)
+    const scheme = await createPayloadScheme()
+    const protector = scheme.createProtector(parameters, planDigest, keyOf(1))
+    const expected = Array.from({ length: parameters.chunkCount }, (_, i) =>
+      protector.preparePad(i).protect(chunkOf(values, i)),
+    )
+    scheme.dispose()
+    expect(parameters.chunkCount).toBeGreaterThan(2)
+    expect(await protect(1, values)).toEqual(expected)
+    const protection = workers.beginProtection({ parameters, planDigest, key: keyOf(1) })
+    await Promise.all(expected.map((_, i) => protection.preparePad(i)))
+    expect(await Array.fromAsync(protection.protect(values))).toEqual(expected)
+    await protection.end()
+  })
+
+  it('read values from shared memory without a copy, and leave the caller its own arrays', async () => {
+    const values = valuesOf(2)
+    const shared = new Uint32Array(new SharedArrayBuffer(values.byteLength))
+    shared.set(values)
+    const [fromOwn, fromShared] = [await protect(2, values), await protect(2, shared)]
+    expect(fromShared).toEqual(fromOwn)
+    expect(values).toEqual(valuesOf(2))
+  })
+
+  it('add contributions before the key sum is known, and open the exact sums', async () => {
+    const seeds = [3, 4, 5]
+    const aggregation = workers.beginAggregation({ parameters, planDigest })
+    const all = Array.from({ length: parameters.chunkCount }, (_, i) => i)
+    await Promise.all(all.map((i) => aggregation.expandAhead(i)))
+    const keySum = new Int32Array(2048)
+    const expected = new Float64Array(parameters.length)
+    for (const seed of seeds) {
+      const values = valuesOf(seed)
+      const chunks = await protect(seed, values)
+      for (const [i, coefficient] of keyOf(seed).coefficients.entries()) keySum[i] += coefficient
+      for (const [i, value] of values.entries()) expected[i] += value
+      // Slices of a network buffer: not aligned, and not to be detached.
+      const received = Buffer.concat([Buffer.alloc(3), ...chunks])
+      let start = 3
+      for (const [i, chunk] of chunks.entries()) {
+        await aggregation.add(i, received.subarray(start, start + chunk.length))
+        start += chunk.length
+      }
+      expect(received.length).toBe(start)
+    }
+    await expect(aggregation.openChunk(0)).rejects.toMatchObject({ code: 'nothing-to-open' })
+    await aggregation.setKeySum(keySum)
+    const opened = await Promise.all(all.map((i) => aggregation.openChunk(i)))
+    expect(Buffer.concat(opened.map((sums) => Buffer.from(sums.buffer)))).toEqual(Buffer.from(expected.buffer))
+    // What was opened is dropped.
+    await expect(aggregation.openChunk(0)).rejects.toMatchObject({ code: 'nothing-to-open' })
+    await aggregation.end()
+  })
+
+  it('pass on refusals by name, and go on', async () => {
+    const aggregation = workers.beginAggregation({ parameters, planDigest })
+    await expect(aggregation.add(0, new Uint8Array(5))).rejects.toMatchObject({ code: 'wrong-length' })
+    await expect(aggregation.add(99, new Uint8Array(5))).rejects.toMatchObject({ code: 'chunk-out-of-range' })
+    await expect(aggregation.setKeySum(new Int32Array(7))).rejects.toMatchObject({ code: 'key-sum-implausible' })
+    const chunks = await protect(6, valuesOf(6))
+    await aggregation.add(0, chunks[0])
+    await aggregation.setKeySum(keyOf(7).coefficients)
+    await expect(aggregation.openChunk(0)).rejects.toMatchObject({ code: 'noise-out-of-bounds' })
+    // A failed opening keeps the sum: the right key sum still opens it.
+    await aggregation.setKeySum(keyOf(6).coefficients)
+    expect([...(await aggregation.openChunk(0))]).toEqual([...chunkOf(valuesOf(6), 0)])
+    await aggregation.end()
+    await expect(aggregation.add(0, chunks[0])).rejects.toMatchObject({ code: 'already-disposed' })
+  })
+
+  it('refuse values out of bounds, wrong counts and pads used before', async () => {
+    const protection = workers.beginProtection({ parameters, planDigest, key: keyOf(8) })
+    const values = valuesOf(8)
+    const over = chunkOf(values, 1).slice()
+    over[17] = 256
+    await expect(protection.protectChunk(1, over)).rejects.toMatchObject({ code: 'value-out-of-bounds' })
+    await expect(protection.protect(values.subarray(1)).next()).rejects.toMatchObject({ code: 'wrong-value-count' })
+    await protection.protectChunk(1, chunkOf(values, 1))
+    await expect(protection.protectChunk(1, chunkOf(values, 1))).rejects.toMatchObject({ code: 'pad-already-used' })
+    await protection.end()
+    await expect(protection.protectChunk(2, chunkOf(values, 2))).rejects.toMatchObject({ code: 'already-disposed' })
+  })
+
+  it('take a key for one vector only', () => {
+    const key = keyOf(9)
+    workers.beginProtection({ parameters, planDigest, key })
+    expect(() => workers.beginProtection({ parameters, planDigest, key })).toThrow(
+      expect.objectContaining({ code: 'pad-already-used' }),
+    )
+  })
+
+  it('leave the event loop free while they work', async () => {
+    const protection = workers.beginProtection({ parameters, planDigest, key: keyOf(10) })
+    const events: string[] = []
+    const work = Array.fromAsync(protection.protect(valuesOf(10))).then(() => events.push('protected'))
+    setImmediate(() => events.push('served'))
+    await work
+    expect(events).toEqual(['served', 'protected'])
+    await protection.end()
+  })
+
+  it('stop early without leaving a rejection behind when the consumer does', async () => {
+    const protection = workers.beginProtection({ parameters, planDigest, key: keyOf(11) })
+    for await (const chunk of protection.protect(valuesOf(11))) {
+      expect(chunk.length).toBe(chunkGeometry(parameters, 0).bytes)
+      break
+    }
+    await protection.end()
+  })
+})
+
+describe('payload workers that end', () => {
+  it('reject what is under way and what comes after with a name', async () => {
+    const own = await startPayloadWorkers({ threads: 1 })
+    const aggregation = own.beginAggregation({ parameters, planDigest })
+    const underWay = aggregation.expandAhead(0)
+    const refusal = expect(underWay).rejects.toMatchObject({ code: 'workers-closed' })
+    await own.close()
+    await refusal
+    await expect(aggregation.expandAhead(1)).rejects.toMatchObject({ code: 'workers-closed' })
+    await aggregation.end()
+    await own.close()
+  })
+
+  it('are named when a thread dies, whether at the start or at work', async () => {
+    await expect(
+      startPayloadWorkers({ threads: 1, resourceLimits: { maxOldGenerationSizeMb: 1, maxYoungGenerationSizeMb: 1 } }),
+    ).rejects.toMatchObject({ code: 'worker-died' })
+    const own = await startPayloadWorkers({ threads: 1 })
+    // Not a vector of this process: the thread fails in an unforeseen way.
+    const aggregation = own.beginAggregation({ parameters: { ...parameters, lanes: -1 }, planDigest })
+    await aggregation.add(0, new Uint8Array(5)).catch(() => {})
+    await own.close()
+  })
+
+  it('are refused when no thread is asked for', async () => {
+    for (const threads of [0, -1, 1.5]) {
+      await expect(startPayloadWorkers({ threads })).rejects.toMatchObject({ code: 'parameters-out-of-range' })
+    }
+  })
+})
