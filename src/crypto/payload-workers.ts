@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { type ResourceLimits, Worker } from 'node:worker_threads'
+import { Worker } from 'node:worker_threads'
 import { CryptoError } from './crypto-error.ts'
 import type { OneTimeKey } from './one-time-key.ts'
 import { chunkGeometry, type PayloadParameters } from './payload-parameters.ts'
@@ -105,15 +105,13 @@ const CHUNKS_AHEAD = 2
 export async function startPayloadWorkers(options?: {
   readonly threads?: number
   readonly scheme?: PayloadSchemeName
-  /** Bounds on each thread's JavaScript heap, as in node:worker_threads; pads and sums live outside it. */
-  readonly resourceLimits?: ResourceLimits
 }): Promise<PayloadWorkers> {
   const count = options?.threads ?? availableParallelism()
-  const { scheme = 'key-additive-rlwe', resourceLimits } = options ?? {}
+  const scheme = options?.scheme ?? 'key-additive-rlwe'
   if (!Number.isInteger(count) || count < 1) {
     throw new CryptoError('parameters-out-of-range', 'The payload needs at least one thread.')
   }
-  const threads = Array.from({ length: count }, () => startThread(scheme, resourceLimits))
+  const threads = Array.from({ length: count }, () => startThread(scheme))
   try {
     await Promise.all(threads.map((thread) => thread.ready))
   } catch (error) {
@@ -280,8 +278,8 @@ interface Waiting {
   reject(error: CryptoError): void
 }
 
-function startThread(scheme: PayloadSchemeName, resourceLimits?: ResourceLimits): Thread {
-  const worker = new Worker(new URL('./payload-worker.ts', import.meta.url), { workerData: { scheme }, resourceLimits })
+function startThread(scheme: PayloadSchemeName): Thread {
+  const worker = new Worker(new URL('./payload-worker.ts', import.meta.url), { workerData: { scheme } })
   const waiting = new Map<number, Waiting>()
   let ended: CryptoError | undefined
   let calls = 0

@@ -57,18 +57,18 @@ function roundTrip(parameters: PayloadParameters, vectors: readonly Uint32Array[
   const keys = vectors.map(() => drawOneTimeKey(randomness))
   const contributions = vectors.map((values, i) => protectVector(parameters, keys[i], values))
   const keySum = sumOfKeys(keys)
-  return Array.from({ length: parameters.chunkCount }, (_, chunkIndex) => [
-    ...openChunk(
-      parameters,
-      contributions.map((chunks) => chunks[chunkIndex]),
-      keySum,
-      { chunkIndex },
-    ),
-  ]).flat()
+  const opened: number[] = []
+  for (let chunkIndex = 0; chunkIndex < parameters.chunkCount; chunkIndex++) {
+    const chunks = contributions.map((contribution) => contribution[chunkIndex])
+    for (const sum of openChunk(parameters, chunks, keySum, { chunkIndex })) opened.push(sum)
+  }
+  return opened
 }
 
 function plainSum(vectors: readonly Uint32Array[]): number[] {
-  return Array.from(vectors[0], (_, i) => vectors.reduce((sum, values) => sum + values[i], 0))
+  const sums = new Array<number>(vectors[0].length).fill(0)
+  for (const values of vectors) for (let i = 0; i < values.length; i++) sums[i] += values[i]
+  return sums
 }
 
 function uniformValues(length: number, precisionBits: number): Uint32Array {

@@ -32,9 +32,15 @@ function chunkOf(values: Uint32Array, index: number): Uint32Array {
   return values.subarray(firstValue, firstValue + valueCount)
 }
 
+async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
+  const collected: Uint8Array[] = []
+  for await (const chunk of chunks) collected.push(chunk)
+  return collected
+}
+
 async function protect(seed: number, values: Uint32Array): Promise<Uint8Array[]> {
   const protection = workers.beginProtection({ parameters, planDigest, key: keyOf(seed) })
-  const chunks = await Array.fromAsync(protection.protect(values))
+  const chunks = await collect(protection.protect(values))
   await protection.end()
   return chunks
 }
@@ -52,7 +58,7 @@ describe('payload workers', () => {
     expect(await protect(1, values)).toEqual(expected)
     const protection = workers.beginProtection({ parameters, planDigest, key: keyOf(1) })
     await Promise.all(expected.map((_, i) => protection.preparePad(i)))
-    expect(await Array.fromAsync(protection.protect(values))).toEqual(expected)
+    expect(await collect(protection.protect(values))).toEqual(expected)
     await protection.end()
   })
 
@@ -135,7 +141,7 @@ describe('payload workers', () => {
   it('leave the event loop free while they work', async () => {
     const protection = workers.beginProtection({ parameters, planDigest, key: keyOf(10) })
     const events: string[] = []
-    const work = Array.fromAsync(protection.protect(valuesOf(10))).then(() => events.push('protected'))
+    const work = collect(protection.protect(valuesOf(10))).then(() => events.push('protected'))
     setImmediate(() => events.push('served'))
     await work
     expect(events).toEqual(['served', 'protected'])
@@ -165,14 +171,17 @@ describe('payload workers that end', () => {
     await own.close()
   })
 
-  it('are named when a thread dies, whether at the start or at work', async () => {
-    await expect(
-      startPayloadWorkers({ threads: 1, resourceLimits: { maxOldGenerationSizeMb: 1, maxYoungGenerationSizeMb: 1 } }),
-    ).rejects.toMatchObject({ code: 'worker-died' })
-    const own = await startPayloadWorkers({ threads: 1 })
-    // Not a vector of this process: the thread fails in an unforeseen way.
-    const aggregation = own.beginAggregation({ parameters: { ...parameters, lanes: -1 }, planDigest })
-    await aggregation.add(0, new Uint8Array(5)).catch(() => {})
+  it('reject all calls by name when a thread dies of something unforeseen', async () => {
+    const own = await startPayloadWorkers({ threads: 2 })
+    const aggregation = own.beginAggregation({ parameters, planDigest })
+    const [broken, behind] = [aggregation.setKeySum(null as never), aggregation.expandAhead(0)]
+    const named = { code: 'worker-died', cause: expect.any(TypeError) }
+    await Promise.all([
+      expect(broken).rejects.toMatchObject(named),
+      expect(behind).rejects.toMatchObject({ code: 'worker-died' }),
+    ])
+    await expect(aggregation.openChunk(0)).rejects.toMatchObject({ code: 'worker-died' })
+    await aggregation.end()
     await own.close()
   })
 

@@ -1,0 +1,84 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { CoordinatorStore } from '../../src/coordinator/ports.ts'
+import { coordinatorStoreOver } from '../../src/store/coordinator-store.ts'
+import type { Database } from '../../src/store/database.ts'
+import {
+  someContribution,
+  someDigest,
+  someJob,
+  someManifest,
+  someRound,
+  someStatement,
+} from '../contract/coordinator-fixtures.ts'
+
+/** What the schema refuses on its own, whatever the code above it does. `database` is migrated, and otherwise empty. */
+export function describeSchema(database: () => Database): void {
+  describe('The schema', () => {
+    let store: CoordinatorStore
+    beforeAll(async () => {
+      store = coordinatorStoreOver(database())
+      const { job, envelope } = someJob()
+      await store.appendStatement(someStatement())
+      await store.addJob(job, envelope, new Date())
+      await store.addJobOutput(job, { name: 'model', version: 0, digest: someDigest() })
+      await store.appendJobEvent(job, new Date(), { kind: 'job-state', state: 'queued' })
+      const round = someRound(job)
+      await store.addRound(round)
+      await store.addContribution(round.planDigest, 'zurich', someContribution(round, 'zurich'))
+      await store.setRoundPhase(round.planDigest, 'sealed', { manifest: someManifest(round) })
+    })
+
+    const count = async (table: string) =>
+      Number((await database().query<{ n: number | string }>(`SELECT count(*) AS n FROM ${table}`))[0].n)
+
+    it.each([
+      'UPDATE statements SET position = position + 1',
+      'DELETE FROM statements',
+      'TRUNCATE statements',
+      'UPDATE contributions SET holder = holder',
+      'DELETE FROM contributions',
+      'UPDATE job_events SET sequence = sequence + 1',
+      'DELETE FROM job_events',
+      'UPDATE job_outputs SET version = version + 1',
+      'DELETE FROM job_outputs',
+      'DELETE FROM rounds',
+      'TRUNCATE rounds CASCADE',
+    ])('refuses to rewrite history: %s', async (sql) => {
+      await expect(database().query(sql)).rejects.toMatchObject({ message: expect.stringContaining('append-only') })
+      for (const table of ['statements', 'contributions', 'job_events', 'job_outputs', 'rounds']) {
+        expect(await count(table)).toBe(1)
+      }
+    })
+
+    it.each([
+      `UPDATE rounds SET manifest_digest = '${'0'.repeat(64)}'`,
+      'UPDATE rounds SET manifest_digest = NULL, manifest = NULL',
+      `UPDATE rounds SET manifest = '{"payload": "b3RoZXI="}'`,
+      "UPDATE rounds SET phase = 'collecting'",
+      "UPDATE rounds SET plan_envelope = '{}'",
+      'UPDATE rounds SET round = 2',
+    ])('refuses to rewrite a sealed round: %s', async (sql) => {
+      await expect(database().query(sql)).rejects.toMatchObject({ message: expect.stringContaining('is final') })
+    })
+
+    it.each([
+      `INSERT INTO statements (position, digest, envelope) VALUES (-1, '${someDigest()}', '{}')`,
+      `INSERT INTO statements (position, digest, envelope) VALUES (9, 'ABC', '{}')`,
+      `INSERT INTO statements (position, digest, envelope) VALUES (9, '${someDigest()}', 'no json')`,
+      `INSERT INTO journal_head (only_row, next_position) VALUES (false, 0)`,
+      "UPDATE jobs SET state = 'paused'",
+      "UPDATE jobs SET state = 'running', started_at = NULL",
+      "UPDATE jobs SET state = 'completed', ended_at = NULL",
+      "UPDATE rounds SET phase = 'closed'",
+    ])('refuses what has no meaning: %s', async (sql) => {
+      await expect(database().query(sql)).rejects.toMatchObject({ code: 'invalid-value' })
+    })
+
+    it('reports an envelope that is none any more', async () => {
+      await database().query(`INSERT INTO jobs (job, envelope, submitted_at) VALUES ($1, '{"payload": 1}', now())`, [
+        someDigest(),
+      ])
+      await expect(store.listJobs(10)).rejects.toMatchObject({ code: 'corrupt' })
+    })
+  })
+}
