@@ -84,18 +84,15 @@ function latest(outputs: readonly JobOutput[], name: string): JobOutput | undefi
 
 async function storeInitialModel(job: Digest, specification: JobSpecification, parts: JobParts) {
   const model = modelOfJob(specification)
-  return storeModel(job, 0, encodeModelFile(model, initialWeights(model, fromHex(specification.seed)), { job }), parts)
-}
-
-async function storeModel(job: Digest, version: number, file: Uint8Array, { artifacts, store }: JobParts) {
-  const digest = await artifacts.put(file)
-  await store.addJobOutput(job, { name: 'model', version, digest })
-  return { version, digest }
+  const file = encodeModelFile(model, initialWeights(model, fromHex(specification.seed)), { job })
+  const initial = { name: 'model', version: 0, digest: await parts.artifacts.put(file) }
+  await parts.store.addJobOutput(job, initial)
+  return initial
 }
 
 /** Statistics step: count, mean, variance, frequencies and missing counts of every feature, over all holders. */
 async function runStatistics(progress: JobProgress, parts: JobParts, signal: AbortSignal): Promise<Digest> {
-  const { specification, record } = progress
+  const { specification } = progress
   return runStep('statistics', {}, progress, parts, signal, async (opened) => {
     const rounding = {
       maxExamples: specification.training.maxExamples,
@@ -104,8 +101,7 @@ async function runStatistics(progress: JobProgress, parts: JobParts, signal: Abo
     }
     const statistics = federatedStatistics(opened.sums, specification.features, rounding)
     const digest = await parts.artifacts.put(Buffer.from(JSON.stringify(statistics)))
-    await parts.store.addJobOutput(record.job, { name: 'statistics', version: 0, digest })
-    return { value: digest, output: { name: 'statistics', digest } }
+    return { value: digest, output: { name: 'statistics', version: 0, digest } }
   })
 }
 
@@ -119,9 +115,8 @@ async function runTraining(progress: JobProgress, parts: JobParts, signal: Abort
     const next = findStrategy(specification.training.strategy).nextWeights(weights, aggregate)
     const version = current.version + 1
     const file = encodeModelFile(model, next, { job: record.job, version: String(version) })
-    const value = await storeModel(record.job, version, file, parts)
-    const evaluation = federatedEvaluation(opened.sums)
-    return { value, output: { name: 'model', digest: value.digest }, evaluation, modelVersion: version }
+    const output = { name: 'model', version, digest: await parts.artifacts.put(file) }
+    return { value: output, output, evaluation: federatedEvaluation(opened.sums), modelVersion: version }
   })
 }
 
@@ -135,15 +130,14 @@ async function runEvaluation(
   return runStep('evaluation', inputs, progress, parts, signal, async (opened) => {
     const evaluation = federatedEvaluation(opened.sums)
     const digest = await parts.artifacts.put(Buffer.from(JSON.stringify(evaluation)))
-    await parts.store.addJobOutput(progress.record.job, { name: 'evaluation', version: 0, digest })
-    return { value: evaluation, output: { name: 'evaluation', digest }, evaluation }
+    return { value: evaluation, output: { name: 'evaluation', version: 0, digest }, evaluation }
   })
 }
 
-/** What a step makes of an opened round, durably, before the round counts as published. */
+/** What a step makes of an opened round; the bytes of its output are in the artifact store already. */
 interface StepResult<T> {
   readonly value: T
-  readonly output: { readonly name: string; readonly digest: Digest }
+  readonly output: JobOutput
   readonly evaluation?: FederatedEvaluation
   readonly modelVersion?: number
 }
@@ -214,13 +208,12 @@ async function publishRound(
       manifest: manifestDigest(opened.round),
       contributors: opened.contributors.length,
       aggregate: opened.aggregate,
-      output: { ...result.output },
+      output: { name: result.output.name, digest: result.output.digest },
     },
     parts.key,
   )
-  await parts.store.appendStatement(publication)
   const published = advanceRound(opened.round, 'published')
-  await parts.store.setRoundPhase(published.planDigest, 'published')
+  await parts.store.publishRound(published.planDigest, publication, result.output)
   parts.openRounds.delete(published.planDigest)
   await parts.spool.discard(published.planDigest)
   const { contributors, ciphertextBytes, statementBytes, durations } = opened

@@ -1,7 +1,7 @@
 import type { CoordinatorStore, JobOutput, JobRecord, JobState } from '../coordinator/ports.ts'
 import type { Digest } from '../crypto/digest.ts'
 import { encodeEnvelope } from '../crypto/envelope.ts'
-import type { Database } from './database.ts'
+import type { Database, Queryable } from './database.ts'
 import { StoreError } from './store-error.ts'
 import { readStoredEnvelope, storableReason } from './stored-text.ts'
 
@@ -66,7 +66,12 @@ export function jobRecords(
   }
 }
 
-async function addJobOutput(database: Database, job: Digest, { name, version, digest }: JobOutput): Promise<void> {
+/** Contract on `CoordinatorStore.addJobOutput`; also a part of publishing a round. */
+export async function addJobOutput(
+  database: Queryable,
+  job: Digest,
+  { name, version, digest }: JobOutput,
+): Promise<void> {
   const added = await database.query(
     `INSERT INTO job_outputs (job, name, version, digest) VALUES ($1, $2, $3, $4)
      ON CONFLICT (job, name, version) DO NOTHING RETURNING job`,

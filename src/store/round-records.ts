@@ -1,8 +1,11 @@
-import type { CoordinatorStore, RoundRecord } from '../coordinator/ports.ts'
+import type { CoordinatorStore, JobOutput, RoundRecord } from '../coordinator/ports.ts'
 import type { Digest } from '../crypto/digest.ts'
 import { type Envelope, encodeEnvelope, statementDigest } from '../crypto/envelope.ts'
 import type { CoordinatorRound, ReceivedContribution, RoundPhase } from '../protocol/coordinator-round.ts'
-import type { Database } from './database.ts'
+import type { Database, Queryable, Transaction } from './database.ts'
+import { addJobOutput } from './job-records.ts'
+import { retryOnConflict } from './retry-on-conflict.ts'
+import { appendStatement } from './statement-journal.ts'
 import { StoreError } from './store-error.ts'
 import { storableReason } from './stored-text.ts'
 
@@ -34,11 +37,16 @@ const MOVE_ROUND = `
 /** The rounds' part of the store; contracts on {@link CoordinatorStore}. */
 export function roundRecords(
   database: Database,
-): Pick<CoordinatorStore, 'addRound' | 'addContribution' | 'setRoundPhase' | 'listRounds' | 'abandonOpenRounds'> {
+): Pick<
+  CoordinatorStore,
+  'addRound' | 'addContribution' | 'setRoundPhase' | 'publishRound' | 'listRounds' | 'abandonOpenRounds'
+> {
   return {
     addRound: (round) => addRound(database, round),
     addContribution: (planDigest, holder, received) => addContribution(database, planDigest, holder, received),
     setRoundPhase: (planDigest, phase, options = {}) => setRoundPhase(database, planDigest, phase, options),
+    publishRound: (planDigest, publication, output) =>
+      retryOnConflict(() => database.transaction((tx) => publishRound(tx, planDigest, publication, output))),
     listRounds: async (job) => {
       const rows = await database.query<RoundRow>(
         `SELECT plan_digest AS "planDigest", job, round, step, phase, reason FROM rounds WHERE job = $1 ORDER BY round`,
@@ -94,7 +102,7 @@ async function addContribution(
 }
 
 async function setRoundPhase(
-  database: Database,
+  database: Queryable,
   planDigest: Digest,
   phase: RoundPhase,
   { manifest, reason }: { manifest?: Envelope; reason?: string },
@@ -110,7 +118,22 @@ async function setRoundPhase(
   if (moved.length === 0) throw await whyNotMoved(database, planDigest, phase)
 }
 
-async function whyNotMoved(database: Database, planDigest: Digest, wanted: RoundPhase): Promise<StoreError> {
+async function publishRound(
+  transaction: Transaction,
+  planDigest: Digest,
+  publication: Envelope,
+  output: JobOutput,
+): Promise<void> {
+  // First: the row's lock makes two publishers wait for each other, and a round that may not be published stops here.
+  await setRoundPhase(transaction, planDigest, 'published', {})
+  const [{ job }] = await transaction.query<{ job: Digest }>('SELECT job FROM rounds WHERE plan_digest = $1', [
+    planDigest,
+  ])
+  await addJobOutput(transaction, job, output)
+  await appendStatement(transaction, publication)
+}
+
+async function whyNotMoved(database: Queryable, planDigest: Digest, wanted: RoundPhase): Promise<StoreError> {
   const [round] = await database.query<{ phase: RoundPhase }>('SELECT phase FROM rounds WHERE plan_digest = $1', [
     planDigest,
   ])

@@ -1,6 +1,6 @@
 import type { CoordinatorStore } from '../coordinator/ports.ts'
-import { encodeEnvelope, statementDigest } from '../crypto/envelope.ts'
-import type { Database } from './database.ts'
+import { type Envelope, encodeEnvelope, statementDigest } from '../crypto/envelope.ts'
+import type { Database, Queryable } from './database.ts'
 import { retryOnConflict } from './retry-on-conflict.ts'
 
 /**
@@ -21,11 +21,14 @@ const APPEND = `
 
 /** The journal's part of the store; contracts on {@link CoordinatorStore}. */
 export function statementJournal(database: Database): Pick<CoordinatorStore, 'appendStatement'> {
-  return {
-    appendStatement: async (envelope) => {
-      const parameters = [statementDigest(envelope), encodeEnvelope(envelope)]
-      const [row] = await retryOnConflict(() => database.query<{ position: number | string }>(APPEND, parameters))
-      return Number(row.position)
-    },
-  }
+  return { appendStatement: (envelope) => retryOnConflict(() => appendStatement(database, envelope)) }
+}
+
+/** @returns the statement's position, its earlier one when it is known. @throws StoreError `conflict` when it raced itself */
+export async function appendStatement(database: Queryable, envelope: Envelope): Promise<number> {
+  const [row] = await database.query<{ position: number | string }>(APPEND, [
+    statementDigest(envelope),
+    encodeEnvelope(envelope),
+  ])
+  return Number(row.position)
 }

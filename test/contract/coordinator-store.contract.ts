@@ -308,6 +308,43 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
         }
       })
 
+      async function openOne(): Promise<CoordinatorRound> {
+        const round = await planOne()
+        const manifest = someManifest(round)
+        for (const phase of ['sealed', 'certified', 'opened'] as const) {
+          await store.setRoundPhase(round.planDigest, phase, { manifest })
+        }
+        return round
+      }
+
+      it('publishes a round, its output and its statement together, and a second time without effect', async () => {
+        const round = await openOne()
+        const publication = someStatement()
+        const output = { name: 'model', version: 1, digest: someDigest() }
+        await store.publishRound(round.planDigest, publication, output)
+        const position = await store.appendStatement(publication)
+        await store.publishRound(round.planDigest, publication, output)
+        expect(await phaseOf(round)).toBe('published')
+        expect(await store.listJobOutputs(round.plan.job)).toEqual([output])
+        expect(await store.appendStatement(publication)).toBe(position)
+        expect(await store.appendStatement(someStatement())).toBe(position + 1)
+      })
+
+      it('publishes nothing of a round whose output conflicts, and nothing of one that is not opened', async () => {
+        const round = await openOne()
+        const taken = { name: 'model', version: 1, digest: someDigest() }
+        await store.addJobOutput(round.plan.job, taken)
+        const before = await store.appendStatement(someStatement())
+        const publish = (planDigest: Digest) =>
+          store.publishRound(planDigest, someStatement(), { ...taken, digest: someDigest() })
+        await expect(publish(round.planDigest)).rejects.toMatchObject({ code: 'conflict' })
+        expect(await phaseOf(round)).toBe('opened')
+        const early = await planOne()
+        await expect(publish(early.planDigest)).rejects.toMatchObject({ code: 'conflict' })
+        expect(await store.listJobOutputs(early.plan.job)).toEqual([])
+        expect(await store.appendStatement(someStatement())).toBe(before + 1)
+      })
+
       it('refuses a seal without a manifest, and a round that it does not know', async () => {
         const round = await planOne()
         await expect(store.setRoundPhase(round.planDigest, 'sealed')).rejects.toMatchObject({ code: 'invalid-value' })
