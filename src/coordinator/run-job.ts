@@ -65,10 +65,11 @@ export function readJob(record: JobRecord): Job {
 async function resumeProgress(record: JobRecord, parts: JobParts): Promise<JobProgress> {
   const { store, spool } = parts
   const { specification } = readJob(record)
-  const abandoned = await store.abandonOpenRounds(record.job, 'the coordinator was restarted')
-  for (const planDigest of abandoned) await spool.discard(planDigest)
+  await store.abandonOpenRounds(record.job, 'the coordinator was restarted')
   const outputs = await store.listJobOutputs(record.job)
   const rounds = await store.listRounds(record.job)
+  // All of them, not only those abandoned just now: an earlier start may have died between the two steps.
+  for (const { phase, planDigest } of rounds) if (phase === 'abandoned') await spool.discard(planDigest)
   return {
     record,
     specification,
