@@ -30,12 +30,6 @@ export type CryptoErrorCode =
   | 'box-not-openable'
   | 'bad-threshold'
   | 'bad-share'
-  // shares, boxes, envelopes, statement keys
-  | 'bad-envelope'
-  | 'bad-key'
-  | 'bad-share'
-  | 'bad-threshold'
-  | 'box-not-openable'
   // the machine
   | 'platform-unsupported'
   | 'ring-unavailable'
