@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type Digest, digestOf, fromHex, toHex } from '../crypto/digest.ts'
+import { KEY_ADDITIVE_RLWE } from '../crypto/key-additive-scheme.ts'
 import type { JobSpecification } from '../learning/job-specification.ts'
 import { type JobStep, stepLayout } from '../learning/job-steps.ts'
 import { drawCommittee } from '../protocol/committee.ts'
@@ -71,7 +72,7 @@ export function planStep(
     committee: drawCommittee(names, committeeSeed),
     minContributors: specification.protection.minContributors,
     vector: stepLayout(specification, step),
-    payload: { scheme: 'kahe-rlwe-2048-54' },
+    payload: { scheme: KEY_ADDITIVE_RLWE },
     collectUntil: new Date(now.getTime() + specification.roundTimeoutMs).toISOString(),
   }
 }

@@ -17,7 +17,7 @@ import { ADDITIONS_BEFORE_REDUCTION, addErrors, reduceOnce, reduceSums, unmask }
 import { createRing, POLYNOMIAL_WORDS, type Ring, type RingKey } from './ring.ts'
 
 /** The name of this scheme in a plan. */
-export const KEY_ADDITIVE_RLWE = 'key-additive-rlwe'
+export const KEY_ADDITIVE_RLWE = 'kahe-rlwe-2048-54'
 
 /**
  * Key-additive RLWE over SEAL: contribution i to chunk j is c = a_j * s_i + e_ij + Delta * m_ij, and the sum of

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads'
 import { CryptoError } from './crypto-error.ts'
 import type { OneTimeKey } from './one-time-key.ts'
 import { chunkGeometry, type PayloadParameters } from './payload-parameters.ts'
+import { KEY_ADDITIVE_RLWE } from './key-additive-scheme.ts'
 import type { PayloadSchemeName } from './payload-scheme.ts'
 import type { WorkerMessage, WorkerReply, WorkerRequest } from './payload-worker.ts'
 
@@ -107,7 +108,7 @@ export async function startPayloadWorkers(options?: {
   readonly scheme?: PayloadSchemeName
 }): Promise<PayloadWorkers> {
   const count = options?.threads ?? availableParallelism()
-  const scheme = options?.scheme ?? 'key-additive-rlwe'
+  const scheme = options?.scheme ?? KEY_ADDITIVE_RLWE
   if (!Number.isInteger(count) || count < 1) {
     throw new CryptoError('parameters-out-of-range', 'The payload needs at least one thread.')
   }

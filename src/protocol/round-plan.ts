@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { KEY_ADDITIVE_RLWE } from '../crypto/key-additive-scheme.ts'
 import { payloadParameters } from '../crypto/payload-parameters.ts'
 import { accepted, refused, type Verdict } from '../sluice-error.ts'
 import { toleratedMembers } from './committee.ts'
@@ -45,7 +46,7 @@ export const roundPlanSchema = z.strictObject({
   /** The coordinator opens nothing over fewer organisations. */
   minContributors: z.int().min(2),
   vector: vectorSchema,
-  payload: z.strictObject({ scheme: z.literal('kahe-rlwe-2048-54') }),
+  payload: z.strictObject({ scheme: z.literal(KEY_ADDITIVE_RLWE) }),
   /** Contributions that arrive later are refused. */
   collectUntil: instantField,
 })
