@@ -1,0 +1,129 @@
+/**
+ * The protected round, from the plan to the published sum, between four hospitals and a coordinator. No network, no disk:
+ * the roles are pure functions, and the lines between them are the messages. Sections are those of docs/PROTOCOL.md.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createPayloadScheme, type PayloadScheme } from '../src/crypto/payload-scheme.ts'
+import { answerCertificate, endorseManifest } from '../src/protocol/committee-member.ts'
+import {
+  advanceRound,
+  type CoordinatorRound,
+  openKeySum,
+  planRound,
+  receiveContribution,
+  receiveEndorsement,
+  receiveShareSum,
+  sealRound,
+} from '../src/protocol/coordinator-round.ts'
+import { examinePlan } from '../src/protocol/plan-policy.ts'
+import { dequantiseSums, quantise } from '../src/protocol/quantiser.ts'
+import { countSegment, quantisationStep, type VectorLayout } from '../src/protocol/segments.ts'
+import type { Verdict } from '../src/sluice-error.ts'
+import {
+  coordinatorKey,
+  createParties,
+  floorsOf,
+  type MadeContribution,
+  makeContribution,
+  makePlan,
+  memberRound,
+  NOW,
+  openSum,
+  type Party,
+  plainSum,
+  randomnessOf,
+} from './support/round-fixtures.ts'
+
+/** The vector of this round: four weights of an update, and how many examples are behind it. */
+const layout: VectorLayout = {
+  precisionBits: 16,
+  segments: [{ name: 'update', length: 4, low: -1, high: 1 }, countSegment('examples', 1, 16)],
+}
+
+/** What each hospital has computed. Nobody but the hospital ever sees it. */
+const secrets = [
+  { update: [0.25, -0.5, 1, 0], examples: [304] },
+  { update: [0.1, 0.1, -1, 0.75], examples: [293] },
+  { update: [-0.3, 0.2, 0.5, -0.125], examples: [200] },
+  { update: [0.9, -0.9, 0.4, 0.4], examples: [123] },
+]
+
+function valueOf<T>(verdict: Verdict<T, string>): T {
+  if (!verdict.ok) throw new Error(`refused: ${verdict.code}: ${verdict.reason}`)
+  return verdict.value
+}
+
+describe('a protected round', () => {
+  let scheme: PayloadScheme
+  let hospitals: Party[]
+
+  beforeAll(async () => {
+    scheme = await createPayloadScheme()
+    hospitals = await createParties()
+  })
+  afterAll(() => scheme.dispose())
+
+  it('opens the sum of what four hospitals computed, and nothing else', async () => {
+    // §4.1 Plan: the coordinator fixes everything in one signed statement.
+    let round: CoordinatorRound = planRound(makePlan(hospitals, { vector: layout }), coordinatorKey)
+
+    // §4.2 Contribute: each hospital examines the plan against its own policy, quantises, protects, shares its key, signs.
+    const contributions: MadeContribution[] = []
+    for (const [i, hospital] of hospitals.entries()) {
+      const plan = valueOf(examinePlan(round.planEnvelope, hospital.member, floorsOf(hospital, hospitals), NOW))
+      const { update, examples } = secrets[i]
+      const values = new Map([
+        ['update', update],
+        ['examples', examples],
+      ])
+      const lanes = quantise(plan.vector, values, randomnessOf(`rounding ${i}`))
+      contributions.push(await makeContribution(scheme, { plan, planDigest: round.planDigest }, hospital, lanes))
+    }
+    for (const { holder, envelope, payload } of contributions) {
+      round = valueOf(receiveContribution(round, holder, envelope, payload, NOW))
+    }
+
+    // §4.3 Seal: the set is closed; from here on no contribution comes or goes.
+    round = valueOf(sealRound(round, coordinatorKey, NOW))
+
+    // §4.4 Certify: three of the four committee members verify the manifest and sign it. Together that is the certificate.
+    const envelopes = contributions.map(({ envelope }) => envelope)
+    const remembered = new Map<string, string>()
+    const [absent, ...present] = hospitals
+    for (const { keys } of present) {
+      const endorsed = valueOf(
+        endorseManifest(memberRound(round), round.manifest!, envelopes, coordinatorKey.publicKey, keys),
+      )
+      remembered.set(keys.holder, endorsed.round.endorsedManifest!) // durable, before the signature leaves
+      round = valueOf(receiveEndorsement(round, keys.holder, endorsed.signature))
+    }
+    expect(round.phase).toBe('certified')
+
+    // §4.5 Open: each answers once with the sum of its key shares. The first hospital may be gone: three answers are enough.
+    for (const { keys } of present) {
+      const known = memberRound(round, remembered.get(keys.holder))
+      const { answer } = valueOf(
+        await answerCertificate(known, round.manifest!, envelopes, coordinatorKey.publicKey, keys),
+      )
+      round = valueOf(receiveShareSum(round, keys.holder, answer))
+    }
+    expect(round.shareSums.has(absent.keys.holder)).toBe(false)
+
+    // §4.6 Publish: the answers give the sum of the one-time keys, which opens the sum of the vectors, exactly.
+    const { keySum, wrongMembers } = valueOf(openKeySum(round))
+    const laneSums = openSum(scheme, round, contributions, keySum)
+    expect(wrongMembers).toEqual([])
+    expect(laneSums).toEqual(plainSum(contributions))
+    round = advanceRound(advanceRound(round, 'opened'), 'published')
+    expect(round.phase).toBe('published')
+
+    // §2 The counts came through exactly; the update to within one step of rounding per hospital.
+    const sums = dequantiseSums(layout, laneSums, contributions.length)
+    expect([...sums.get('examples')!]).toEqual([304 + 293 + 200 + 123])
+    const tolerance = hospitals.length * quantisationStep(layout.segments[0], layout.precisionBits)
+    for (let w = 0; w < 4; w++) {
+      const expected = secrets.reduce((sum, { update }) => sum + update[w], 0)
+      expect(Math.abs(sums.get('update')![w] - expected)).toBeLessThan(tolerance)
+    }
+  })
+})

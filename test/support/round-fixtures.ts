@@ -1,0 +1,161 @@
+import { digestOf, fromHex, toHex } from '../../src/crypto/digest.ts'
+import { type Envelope, statementDigest } from '../../src/crypto/envelope.ts'
+import { drawOneTimeKey } from '../../src/crypto/one-time-key.ts'
+import { chunkGeometry } from '../../src/crypto/payload-parameters.ts'
+import type { PayloadScheme } from '../../src/crypto/payload-scheme.ts'
+import { type Randomness, seededRandomness } from '../../src/crypto/randomness.ts'
+import { boxKeyFromSeed } from '../../src/crypto/sealed-box.ts'
+import { statementKeyFromSeed } from '../../src/crypto/statement-key.ts'
+import { drawCommittee } from '../../src/protocol/committee.ts'
+import type { MemberKeys, MemberRound } from '../../src/protocol/committee-member.ts'
+import { type PayloadReference, payloadDigest } from '../../src/protocol/contribution.ts'
+import { signContribution } from '../../src/protocol/contributor.ts'
+import type { CoordinatorRound } from '../../src/protocol/coordinator-round.ts'
+import type { PlanFloors } from '../../src/protocol/plan-policy.ts'
+import { type Member, planParameters, type RoundPlan } from '../../src/protocol/round-plan.ts'
+
+/** What the tests of the round share: parties with keys from fixed seeds, plans, and the work of a contributor. */
+
+export const NOW = new Date('2026-03-01T12:00:00.000Z')
+export const coordinatorKey = statementKeyFromSeed(seedOf('coordinator'))
+
+/** 32 bytes that follow from a name: the tests are the same in every run. */
+export function seedOf(name: string): Uint8Array {
+  return fromHex(digestOf(Buffer.from(name)))
+}
+
+export function randomnessOf(name: string): Randomness {
+  return seededRandomness(seedOf(name))
+}
+
+/** A data holder of the tests. */
+export interface Party {
+  readonly member: Member
+  readonly keys: MemberKeys
+}
+
+export async function createParty(holder: string, organisation = `${holder} hospital`): Promise<Party> {
+  const statementKey = statementKeyFromSeed(seedOf(`${holder}/statement`))
+  const boxKey = await boxKeyFromSeed(seedOf(`${holder}/box`))
+  return {
+    member: { holder, organisation, statementKey: statementKey.publicKey, boxKey: boxKey.publicKey },
+    keys: { holder, statementKey, boxKey },
+  }
+}
+
+export const HOSPITALS = ['cleveland', 'hungary', 'long-beach', 'switzerland']
+
+export function createParties(names: readonly string[] = HOSPITALS): Promise<Party[]> {
+  return Promise.all(names.map((name) => createParty(name)))
+}
+
+/** A plan over these parties; everything in it may be overridden. */
+export function makePlan(parties: readonly Party[], changes: Partial<RoundPlan> = {}): RoundPlan {
+  const cohort = parties.map(({ member }) => member)
+  return {
+    job: digestOf(Buffer.from('job')),
+    round: 1,
+    nonce: digestOf(Buffer.from('nonce')),
+    step: 'training',
+    inputs: [],
+    cohort,
+    committee: drawCommittee(
+      cohort.map(({ holder }) => holder),
+      digestOf(Buffer.from('committee')),
+    ),
+    minContributors: Math.min(3, cohort.length),
+    vector: { precisionBits: 16, segments: [{ name: 'update', length: 5, low: -1, high: 1 }] },
+    payload: { scheme: 'kahe-rlwe-2048-54' },
+    collectUntil: new Date(NOW.getTime() + 60_000).toISOString(),
+    ...changes,
+  }
+}
+
+/** The floors of a party that knows all the others. */
+export function floorsOf(self: Party, parties: readonly Party[], changes: Partial<PlanFloors> = {}): PlanFloors {
+  const others = parties.filter(({ member }) => member.holder !== self.member.holder)
+  return {
+    coordinatorKey: coordinatorKey.publicKey,
+    minContributors: 3,
+    threshold: 2,
+    tolerates: 0,
+    maxPrecisionBits: 32,
+    acceptedMembers: new Map(others.map(({ member }) => [member.holder, member])),
+    ...changes,
+  }
+}
+
+/** What one contributor hands over: its ciphertext and its statement. The secrets are here for the tests to compare with. */
+export interface MadeContribution {
+  readonly holder: string
+  readonly envelope: Envelope
+  readonly chunks: readonly Uint8Array[]
+  readonly payload: PayloadReference
+  readonly oneTimeKey: Int32Array
+  readonly lanes: Uint32Array
+}
+
+/** Protects lanes under a fresh one-time key and signs the contribution, as a holder node does. */
+export async function makeContribution(
+  scheme: PayloadScheme,
+  { plan, planDigest }: Pick<CoordinatorRound, 'plan' | 'planDigest'>,
+  party: Party,
+  lanes: Uint32Array,
+  randomness: Randomness = randomnessOf(`${party.member.holder}/${planDigest}`),
+): Promise<MadeContribution> {
+  const parameters = planParameters(plan)
+  const key = drawOneTimeKey(randomness)
+  const protector = scheme.createProtector(parameters, fromHex(planDigest), key)
+  const chunks = Array.from({ length: parameters.chunkCount }, (_, index) => {
+    const { firstValue, valueCount } = chunkGeometry(parameters, index)
+    return protector.preparePad(index).protect(lanes.subarray(firstValue, firstValue + valueCount))
+  })
+  const payload = {
+    digest: payloadDigest(chunks.map((chunk) => digestOf(chunk))),
+    bytes: chunks.reduce((sum, chunk) => sum + chunk.length, 0),
+  }
+  const oneTimeKey = key.coefficients.slice()
+  const { holder, statementKey } = party.keys
+  const envelope = await signContribution(plan, planDigest, holder, oneTimeKey, payload, statementKey, randomness)
+  key.dispose()
+  return { holder, envelope, chunks, payload, oneTimeKey, lanes }
+}
+
+/** What a member durably remembers of a round that it has accepted. */
+export function memberRound({ plan, planDigest }: CoordinatorRound, endorsedManifest?: string): MemberRound {
+  return { plan, planDigest, endorsedManifest }
+}
+
+/** Adds up ciphertexts and opens them under a key sum: what whoever has both can do. */
+export function openSum(
+  scheme: PayloadScheme,
+  { plan, planDigest }: Pick<CoordinatorRound, 'plan' | 'planDigest'>,
+  contributions: readonly MadeContribution[],
+  keySum: Int32Array,
+): Float64Array {
+  const parameters = planParameters(plan)
+  const sums = new Float64Array(parameters.length)
+  const prepared = scheme.prepareKeySum(keySum)
+  for (let index = 0; index < parameters.chunkCount; index++) {
+    const accumulator = scheme.createAccumulator(parameters, fromHex(planDigest), index)
+    for (const { chunks } of contributions) accumulator.add(chunks[index])
+    sums.set(accumulator.open(prepared), chunkGeometry(parameters, index).firstValue)
+  }
+  prepared.dispose()
+  return sums
+}
+
+export function plainSum(contributions: readonly MadeContribution[]): Float64Array {
+  const sum = new Float64Array(contributions[0].lanes.length)
+  for (const { lanes } of contributions) for (let i = 0; i < sum.length; i++) sum[i] += lanes[i]
+  return sum
+}
+
+/** Some 16-bit lanes of a party, the same in every run. */
+export function lanesOf(name: string, length = 5): Uint32Array {
+  const lanes = new Uint32Array(length)
+  randomnessOf(`${name}/lanes`).fill(new Uint8Array(lanes.buffer))
+  return lanes.map((lane) => lane & 0xffff)
+}
+
+export { statementDigest, toHex }
