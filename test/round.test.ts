@@ -18,7 +18,6 @@ import {
 import { examinePlan } from '../src/protocol/plan-policy.ts'
 import { dequantiseSums, quantise } from '../src/protocol/quantiser.ts'
 import { countSegment, quantisationStep, type VectorLayout } from '../src/protocol/segments.ts'
-import type { Verdict } from '../src/sluice-error.ts'
 import {
   coordinatorKey,
   createParties,
@@ -32,6 +31,7 @@ import {
   type Party,
   plainSum,
   randomnessOf,
+  valueOf,
 } from './support/round-fixtures.ts'
 
 /** The vector of this round: four weights of an update, and how many examples are behind it. */
@@ -47,11 +47,6 @@ const secrets = [
   { update: [-0.3, 0.2, 0.5, -0.125], examples: [200] },
   { update: [0.9, -0.9, 0.4, 0.4], examples: [123] },
 ]
-
-function valueOf<T>(verdict: Verdict<T, string>): T {
-  if (!verdict.ok) throw new Error(`refused: ${verdict.code}: ${verdict.reason}`)
-  return verdict.value
-}
 
 describe('a protected round', () => {
   let scheme: PayloadScheme

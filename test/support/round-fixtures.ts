@@ -1,18 +1,28 @@
-import { digestOf, fromHex, toHex } from '../../src/crypto/digest.ts'
-import { type Envelope, statementDigest } from '../../src/crypto/envelope.ts'
+import { digestOf, fromHex } from '../../src/crypto/digest.ts'
+import { type Envelope, signatureOver, statementDigest } from '../../src/crypto/envelope.ts'
+import { addShare, recoverSecret, unpackShare } from '../../src/crypto/key-shares.ts'
 import { drawOneTimeKey } from '../../src/crypto/one-time-key.ts'
 import { chunkGeometry } from '../../src/crypto/payload-parameters.ts'
 import type { PayloadScheme } from '../../src/crypto/payload-scheme.ts'
 import { type Randomness, seededRandomness } from '../../src/crypto/randomness.ts'
+import { RING_DEGREE } from '../../src/crypto/ring-constants.ts'
 import { boxKeyFromSeed } from '../../src/crypto/sealed-box.ts'
 import { statementKeyFromSeed } from '../../src/crypto/statement-key.ts'
 import { drawCommittee } from '../../src/protocol/committee.ts'
 import type { MemberKeys, MemberRound } from '../../src/protocol/committee-member.ts'
-import { type PayloadReference, payloadDigest } from '../../src/protocol/contribution.ts'
+import {
+  contributionStatement,
+  type PayloadReference,
+  payloadDigest,
+  shareAssociatedData,
+} from '../../src/protocol/contribution.ts'
 import { signContribution } from '../../src/protocol/contributor.ts'
-import type { CoordinatorRound } from '../../src/protocol/coordinator-round.ts'
+import { type CoordinatorRound, planRound, receiveContribution, sealRound } from '../../src/protocol/coordinator-round.ts'
+import { manifestStatement } from '../../src/protocol/manifest.ts'
 import type { PlanFloors } from '../../src/protocol/plan-policy.ts'
 import { type Member, planParameters, type RoundPlan } from '../../src/protocol/round-plan.ts'
+import { parseStatement, signStatement } from '../../src/protocol/statement.ts'
+import type { Verdict } from '../../src/sluice-error.ts'
 
 /** What the tests of the round share: parties with keys from fixed seeds, plans, and the work of a contributor. */
 
@@ -158,4 +168,100 @@ export function lanesOf(name: string, length = 5): Uint32Array {
   return lanes.map((lane) => lane & 0xffff)
 }
 
-export { statementDigest, toHex }
+
+/** The value of a verdict; a refusal fails the test with its code. */
+export function valueOf<T>(verdict: Verdict<T, string>): T {
+  if (!verdict.ok) throw new Error(`refused: ${verdict.code}: ${verdict.reason}`)
+  return verdict.value
+}
+
+/** The code of a refusal; an acceptance is 'accepted'. */
+export function codeOf(verdict: Verdict<unknown, string>): string {
+  return verdict.ok ? 'accepted' : verdict.code
+}
+
+/** A round up to its seal, with what went into it. */
+export interface SealedRound {
+  readonly round: CoordinatorRound
+  readonly contributions: readonly MadeContribution[]
+}
+
+/** Plans a round over the parties, collects the contributions of `from`, and seals it. */
+export async function sealRoundOf(
+  scheme: PayloadScheme,
+  parties: readonly Party[],
+  { plan = makePlan(parties), from = parties }: { plan?: RoundPlan; from?: readonly Party[] } = {},
+): Promise<SealedRound> {
+  let round = planRound(plan, coordinatorKey)
+  const contributions: MadeContribution[] = []
+  for (const party of from) {
+    const made = await makeContribution(scheme, round, party, lanesOf(party.member.holder, planLength(plan)))
+    contributions.push(made)
+    round = valueOf(receiveContribution(round, made.holder, made.envelope, made.payload, NOW))
+  }
+  return { round: valueOf(sealRound(round, coordinatorKey, NOW)), contributions }
+}
+
+function planLength(plan: RoundPlan): number {
+  return planParameters(plan).length
+}
+
+/** A manifest that a malicious coordinator signs over any set of contributions it likes. */
+export function forgeManifest(
+  round: Pick<CoordinatorRound, 'planDigest'>,
+  contributions: readonly MadeContribution[],
+  sealedAt = NOW,
+): Envelope {
+  const sorted = [...contributions].sort((a, b) => (a.holder < b.holder ? -1 : 1))
+  return signStatement(
+    manifestStatement,
+    {
+      plan: round.planDigest,
+      contributions: sorted.map(({ holder, envelope, payload }) => ({
+        holder,
+        contribution: statementDigest(envelope),
+        payload: payload.digest,
+      })),
+      sealedAt: sealedAt.toISOString(),
+    },
+    coordinatorKey,
+  )
+}
+
+/** Adds member signatures to a manifest, as its committee would (or a forger who has the keys). */
+export function endorseWith(manifest: Envelope, parties: readonly Party[]): Envelope {
+  const signatures = parties.map(({ keys }) => signatureOver(manifest.payloadType, manifest.payload, keys.statementKey))
+  return { ...manifest, signatures: [...manifest.signatures, ...signatures] }
+}
+
+/** The share sum of a member over a set of contributions, computed without asking any guard. */
+export async function shareSumWithoutGuards(
+  { planDigest }: Pick<CoordinatorRound, 'planDigest'>,
+  contributions: readonly MadeContribution[],
+  party: Party,
+): Promise<Uint32Array> {
+  const sum = new Uint32Array(RING_DEGREE)
+  for (const { envelope, holder, payload } of contributions) {
+    const statement = valueOf(parseStatement(contributionStatement, envelope))
+    const { sealed } = statement.shares.find(({ member }) => member === party.keys.holder)!
+    const associatedData = shareAssociatedData(planDigest, holder, party.keys.holder, payload.digest)
+    const packed = await party.keys.boxKey.open(Buffer.from(sealed, 'base64'), associatedData)
+    addShare(sum, unpackShare(packed, RING_DEGREE))
+  }
+  return sum
+}
+
+/** The key sum that t members' unguarded share sums give away. */
+export async function keySumWithoutGuards(
+  round: CoordinatorRound,
+  contributions: readonly MadeContribution[],
+  parties: readonly Party[],
+): Promise<Int32Array> {
+  const { members, threshold } = round.plan.committee
+  const points = []
+  for (const [i, member] of members.slice(0, threshold).entries()) {
+    const party = parties.find(({ keys }) => keys.holder === member)!
+    points.push({ point: i + 1, share: await shareSumWithoutGuards(round, contributions, party) })
+  }
+  return recoverSecret(points)
+}
