@@ -8,7 +8,7 @@ import { answerCertificate, endorseManifest } from '../src/protocol/committee-me
 import {
   advanceRound,
   type CoordinatorRound,
-  openKeySum,
+  candidateKeySums,
   planRound,
   receiveContribution,
   receiveEndorsement,
@@ -17,8 +17,9 @@ import {
 } from '../src/protocol/coordinator-round.ts'
 import { examinePlan } from '../src/protocol/plan-policy.ts'
 import { dequantiseSums, quantise } from '../src/protocol/quantiser.ts'
-import { countSegment, quantisationStep, type VectorLayout } from '../src/protocol/segments.ts'
+import { checkSegment, countSegment, quantisationStep, type VectorLayout } from '../src/protocol/segments.ts'
 import {
+  acceptedOf,
   coordinatorKey,
   createParties,
   floorsOf,
@@ -31,13 +32,12 @@ import {
   type Party,
   plainSum,
   randomnessOf,
-  valueOf,
 } from './support/round-fixtures.ts'
 
-/** The vector of this round: four weights of an update, and how many examples are behind it. */
+/** The vector of this round: four weights of an update, how many examples are behind it, and the zeros of the check. */
 const layout: VectorLayout = {
   precisionBits: 16,
-  segments: [{ name: 'update', length: 4, low: -1, high: 1 }, countSegment('examples', 1, 16)],
+  segments: [{ name: 'update', length: 4, low: -1, high: 1 }, countSegment('examples', 1, 16), checkSegment(16)],
 }
 
 /** What each hospital has computed. Nobody but the hospital ever sees it. */
@@ -65,7 +65,7 @@ describe('a protected round', () => {
     // §4.2 Contribute: each hospital examines the plan against its own policy, quantises, protects, shares its key, signs.
     const contributions: MadeContribution[] = []
     for (const [i, hospital] of hospitals.entries()) {
-      const plan = valueOf(examinePlan(round.planEnvelope, hospital.member, floorsOf(hospital, hospitals), NOW))
+      const plan = acceptedOf(examinePlan(round.planEnvelope, hospital.member, floorsOf(hospital, hospitals), NOW))
       const { update, examples } = secrets[i]
       const values = new Map([
         ['update', update],
@@ -75,37 +75,37 @@ describe('a protected round', () => {
       contributions.push(await makeContribution(scheme, { plan, planDigest: round.planDigest }, hospital, lanes))
     }
     for (const { holder, envelope, payload } of contributions) {
-      round = valueOf(receiveContribution(round, holder, envelope, payload, NOW))
+      round = acceptedOf(receiveContribution(round, holder, envelope, payload, NOW))
     }
 
     // §4.3 Seal: the set is closed; from here on no contribution comes or goes.
-    round = valueOf(sealRound(round, coordinatorKey, NOW))
+    round = acceptedOf(sealRound(round, coordinatorKey, NOW))
 
     // §4.4 Certify: three of the four committee members verify the manifest and sign it. Together that is the certificate.
     const envelopes = contributions.map(({ envelope }) => envelope)
     const remembered = new Map<string, string>()
     const [absent, ...present] = hospitals
     for (const { keys } of present) {
-      const endorsed = valueOf(
+      const endorsed = acceptedOf(
         endorseManifest(memberRound(round), round.manifest!, envelopes, coordinatorKey.publicKey, keys),
       )
       remembered.set(keys.holder, endorsed.round.endorsedManifest!) // durable, before the signature leaves
-      round = valueOf(receiveEndorsement(round, keys.holder, endorsed.signature))
+      round = acceptedOf(receiveEndorsement(round, keys.holder, endorsed.signature))
     }
     expect(round.phase).toBe('certified')
 
     // §4.5 Open: each answers once with the sum of its key shares. The first hospital may be gone: three answers are enough.
     for (const { keys } of present) {
       const known = memberRound(round, remembered.get(keys.holder))
-      const { answer } = valueOf(
+      const { answer } = acceptedOf(
         await answerCertificate(known, round.manifest!, envelopes, coordinatorKey.publicKey, keys),
       )
-      round = valueOf(receiveShareSum(round, keys.holder, answer))
+      round = acceptedOf(receiveShareSum(round, keys.holder, answer))
     }
     expect(round.shareSums.has(absent.keys.holder)).toBe(false)
 
     // §4.6 Publish: the answers give the sum of the one-time keys, which opens the sum of the vectors, exactly.
-    const { keySum, wrongMembers } = valueOf(openKeySum(round))
+    const [{ keySum, wrongMembers }] = candidateKeySums(round)
     const laneSums = openSum(scheme, round, contributions, keySum)
     expect(wrongMembers).toEqual([])
     expect(laneSums).toEqual(plainSum(contributions))

@@ -1,11 +1,11 @@
-import type { Digest } from '../crypto/digest.ts'
+import { type Digest, digestOf } from '../crypto/digest.ts'
 import { type Envelope, statementDigest } from '../crypto/envelope.ts'
 import type { PayloadWorkers } from '../crypto/payload-workers.ts'
 import type { StatementKey } from '../crypto/statement-key.ts'
 import {
   advanceRound,
   type CoordinatorRound,
-  openKeySum,
+  candidateKeySums,
   planRound,
   receiveContribution,
   receiveEndorsement,
@@ -13,6 +13,7 @@ import {
   sealRound,
 } from '../protocol/coordinator-round.ts'
 import type { RoundPlan } from '../protocol/round-plan.ts'
+import { SluiceError } from '../sluice-error.ts'
 import { askHolders } from './ask-holders.ts'
 import { CoordinatorError } from './coordinator-error.ts'
 import { type OpenedAggregate, openAggregate } from './open-aggregate.ts'
@@ -82,18 +83,15 @@ async function carryRound(planned: CoordinatorRound, context: RoundContext): Pro
   const sealed = await sealContributions(collected, context)
   const certified = await certifyManifest(sealed, context)
   const certifiedAt = performance.now()
-  const { round, keySum } = await gatherShareSums(certified, context)
-  const answeredAt = performance.now()
-  const aggregate = await openAggregate(round, keySum, context)
-  keySum.fill(0)
+  const { round, aggregate, openMs } = await openSum(certified, context)
+  await context.store.setRoundPhase(round.planDigest, 'opened')
   const opened = advanceRound(round, 'opened')
-  await context.store.setRoundPhase(opened.planDigest, 'opened')
   context.openRounds.set(opened)
   const durations = {
     collectMs: collectedAt - started,
     certifyMs: certifiedAt - collectedAt,
-    answerMs: answeredAt - certifiedAt,
-    openMs: performance.now() - answeredAt,
+    answerMs: performance.now() - certifiedAt - openMs,
+    openMs,
   }
   return { ...aggregate, round: opened, ...describeContributions(opened), durations }
 }
@@ -173,12 +171,13 @@ async function certifyManifest(sealed: CoordinatorRound, context: RoundContext):
   return round
 }
 
-/** Asks the committee for its share sums, until they give the sum of the keys (§4.5). */
-async function gatherShareSums(
-  certified: CoordinatorRound,
-  context: RoundContext,
-): Promise<{ round: CoordinatorRound; keySum: Int32Array }> {
+/**
+ * Asks the committee for its share sums until the sum opens (§4.5, §4.6). Every key sum that new answers make possible is
+ * tried on the ciphertexts: they decide which is right, and with it who answered wrongly.
+ */
+async function openSum(certified: CoordinatorRound, context: RoundContext) {
   const request = { kind: 'answer', planDigest: certified.planDigest, certificate: certified.manifest! } as const
+  const tried = new Set<string>()
   let round = certified
   for await (const { holder, verdict } of askCommittee(certified, request, context)) {
     if (!verdict.ok || verdict.value.kind !== 'share-sum') {
@@ -188,19 +187,45 @@ async function gatherShareSums(
     const received = receiveShareSum(round, holder, verdict.value.envelope)
     if (received.ok) round = received.value
     else context.note({ holder, code: received.code, reason: received.reason })
-    const recovered = openKeySum(round)
-    if (!recovered.ok) continue
-    for (const member of recovered.value.wrongMembers) {
-      context.note({
-        holder: member,
-        code: 'bad-share-sum',
-        reason: `${member} gave a share sum that is off the others' polynomial.`,
-      })
-    }
-    return { round, keySum: recovered.value.keySum }
+    const opened = await tryCandidates(round, tried, context)
+    if (opened) return { round, ...opened }
   }
-  const failed = openKeySum(round)
-  throw new CoordinatorError('round-abandoned', failed.ok ? 'The round was stopped.' : failed.reason)
+  const { threshold } = round.plan.committee
+  throw new CoordinatorError(
+    'round-abandoned',
+    round.shareSums.size < threshold
+      ? `${round.shareSums.size} members answered; ${threshold} are needed to open.`
+      : `The sum does not open under the ${round.shareSums.size} share sums given: a member or a contributor gave wrong shares.`,
+  )
+}
+
+/** What a wrong key sum looks like when the ciphertexts are opened with it. */
+const WRONG_KEY = new Set(['noise-out-of-bounds', 'sum-out-of-bounds', 'key-sum-implausible', 'check-not-zero'])
+
+/** Opens the sum with the first candidate that fits, if any; names the members that are off it. */
+async function tryCandidates(round: CoordinatorRound, tried: Set<string>, context: RoundContext) {
+  for (const { keySum, wrongMembers } of candidateKeySums(round)) {
+    const name = digestOf(new Uint8Array(keySum.buffer))
+    if (tried.has(name)) continue
+    tried.add(name)
+    const started = performance.now()
+    try {
+      const aggregate = await openAggregate(round, keySum, context)
+      for (const holder of wrongMembers) {
+        context.note({
+          holder,
+          code: 'bad-share-sum',
+          reason: `${holder} gave a share sum that is off the others' polynomial.`,
+        })
+      }
+      return { aggregate, openMs: performance.now() - started }
+    } catch (error) {
+      if (!(error instanceof SluiceError) || !WRONG_KEY.has(error.code)) throw error
+    } finally {
+      keySum.fill(0)
+    }
+  }
+  return undefined
 }
 
 function askCommittee(

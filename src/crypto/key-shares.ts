@@ -67,7 +67,7 @@ export interface SharePoint {
 
 /**
  * The secret of the polynomial through exactly these points, as signed coefficients in (−p/2, p/2). It is the shared
- * value only if all the points are right: see `recoverKeySum` in the protocol for the check that names a wrong one.
+ * value only if all the points are right: see `keySumCandidates` in the protocol for how a wrong one is found.
  */
 export function recoverSecret(points: readonly SharePoint[]): Int32Array {
   const residues = evaluateThrough(points, 0)

@@ -1,9 +1,9 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { CryptoError } from './crypto-error.ts'
+import { KEY_ADDITIVE_RLWE } from './key-additive-scheme.ts'
 import type { OneTimeKey } from './one-time-key.ts'
 import { chunkGeometry, type PayloadParameters } from './payload-parameters.ts'
-import { KEY_ADDITIVE_RLWE } from './key-additive-scheme.ts'
 import type { PayloadSchemeName } from './payload-scheme.ts'
 import type { WorkerMessage, WorkerReply, WorkerRequest } from './payload-worker.ts'
 
@@ -12,8 +12,8 @@ import type { WorkerMessage, WorkerReply, WorkerRequest } from './payload-worker
  * done but copying a chunk and posting it.
  *
  * Plain worker_threads and not a task pool, because work here has a home: pads and running sums stay in the thread that
- * made them, and chunk j of every vector belongs to thread j mod threads. Chunks are independent, so there is nothing to
- * balance or to lock.
+ * made them. A chunk of a vector is given to the thread with the fewest calls waiting when it is first named, and stays
+ * there. Chunks are independent, so there is nothing to lock.
  */
 export interface PayloadWorkers {
   readonly threads: number
@@ -56,8 +56,9 @@ export interface VectorProtection {
    */
   protectChunk(chunkIndex: number, values: Uint32Array): Promise<Uint8Array>
   /**
-   * Protects the whole vector: packed chunks in order, at most two for each thread under way, so that a slow consumer holds
-   * back the work and memory stays bounded.
+   * Protects the whole vector: packed chunks in order. At most two for each thread are being computed, and four for each
+   * thread taken from `values` and not yet consumed, so that a slow consumer holds back the work and memory stays bounded.
+   * `values` is read until the last chunk has been given.
    */
   protect(values: Uint32Array): AsyncGenerator<Uint8Array, void, void>
   /** Erases the threads' copies of the key and all pads. Never rejects. */
@@ -94,8 +95,11 @@ export interface VectorAggregation {
   end(): Promise<void>
 }
 
-/** Chunks under way for each thread in `protect`: one being computed, one waiting, so that no thread idles. */
-const CHUNKS_AHEAD = 2
+/** Chunks with each thread in `protect`: one being computed, one waiting, so that no thread idles. */
+const CHUNKS_COMPUTED = 2
+
+/** Chunks for each thread that `protect` runs ahead of its consumer: one slow chunk must not hold up the other threads. */
+const CHUNKS_AHEAD = 4
 
 /**
  * Starts the threads and waits until all have loaded the scheme.
@@ -171,13 +175,19 @@ function beginVector(
   begin: (vector: number) => WorkerRequest,
 ): VectorCalls {
   const begun = Promise.all(threads.map((thread) => thread.call(begin(vector))))
+  const homes = new Map<number, Thread>()
+  const homeOf = (chunkIndex: number): Thread => {
+    const home = homes.get(chunkIndex) ?? threads.reduce((a, b) => (b.callsWaiting() < a.callsWaiting() ? b : a))
+    homes.set(chunkIndex, home)
+    return home
+  }
   // Whatever went wrong in the threads (a dead one) meets the caller at the first call that needs an answer.
   begun.catch(() => {})
   return {
     vector,
     threadCount: threads.length,
     toChunk: async (chunkIndex, request, transfer) => {
-      const answer = threads[chunkIndex % threads.length].call(request, transfer)
+      const answer = homeOf(chunkIndex).call(request, transfer)
       await Promise.all([begun, answer])
       return answer
     },
@@ -204,7 +214,7 @@ function createProtection(parameters: PayloadParameters, calls: VectorCalls): Ve
       await toChunk(chunkIndex, { kind: 'prepare-pad', vector, chunkIndex })
     },
     protectChunk,
-    protect: (values) => protectInOrder(parameters, values, protectChunk, CHUNKS_AHEAD * calls.threadCount),
+    protect: (values) => protectInOrder(parameters, values, protectChunk, calls.threadCount),
     end: calls.end,
   }
 }
@@ -213,7 +223,7 @@ async function* protectInOrder(
   parameters: PayloadParameters,
   values: Uint32Array,
   protectChunk: VectorProtection['protectChunk'],
-  window: number,
+  threadCount: number,
 ): AsyncGenerator<Uint8Array, void, void> {
   if (values.length !== parameters.length) {
     throw new CryptoError(
@@ -221,16 +231,30 @@ async function* protectInOrder(
       `The plan's vector has ${parameters.length} values, not ${values.length}.`,
     )
   }
-  const underWay: Promise<Uint8Array>[] = []
-  for (let index = 0; index < parameters.chunkCount || underWay.length > 0; ) {
-    while (index < parameters.chunkCount && underWay.length < window) {
-      const { firstValue, valueCount } = chunkGeometry(parameters, index)
-      const chunk = protectChunk(index++, values.subarray(firstValue, firstValue + valueCount))
+  const ahead: Promise<Uint8Array>[] = []
+  let [next, computing, end] = [0, 0, parameters.chunkCount]
+  const start = async (index: number): Promise<Uint8Array> => {
+    const { firstValue, valueCount } = chunkGeometry(parameters, index)
+    computing++
+    try {
+      return await protectChunk(index, values.subarray(firstValue, firstValue + valueCount))
+    } finally {
+      computing--
+      startMore()
+    }
+  }
+  const startMore = (): void => {
+    while (next < end && computing < CHUNKS_COMPUTED * threadCount && ahead.length < CHUNKS_AHEAD * threadCount) {
+      const chunk = start(next++)
       // When an earlier chunk fails, nobody awaits this one any more.
       chunk.catch(() => {})
-      underWay.push(chunk)
+      ahead.push(chunk)
     }
-    yield await underWay.shift()!
+  }
+  try {
+    for (startMore(); ahead.length > 0; startMore()) yield await ahead.shift()!
+  } finally {
+    end = 0
   }
 }
 
@@ -270,6 +294,7 @@ function transferOf(array: Uint8Array | Uint32Array): ArrayBuffer[] {
 /** One thread and the calls that wait for it. */
 interface Thread {
   readonly ready: Promise<unknown>
+  callsWaiting(): number
   call(request: WorkerRequest, transfer?: ArrayBuffer[]): Promise<Uint8Array | Float64Array | undefined>
   close(): Promise<void>
 }
@@ -305,6 +330,7 @@ function startThread(scheme: PayloadSchemeName): Thread {
   }
   return {
     ready: expect(-1),
+    callsWaiting: () => waiting.size,
     call: (request, transfer) => {
       const id = calls++
       const answer = expect(id)

@@ -1,4 +1,4 @@
-import { type VectorLayout, vectorLength } from '../protocol/segments.ts'
+import { checkSegment, type Segment, type VectorLayout, vectorLength } from '../protocol/segments.ts'
 import { evaluationSegments } from './evaluation-vector.ts'
 import { type JobSpecification, modelOfJob } from './job-specification.ts'
 import { weightCount } from './model.ts'
@@ -29,19 +29,22 @@ export const stepInputs = {
  * with another shape or other bounds is refused, whatever the coordinator says.
  */
 export function stepLayout(job: JobSpecification, step: JobStep): VectorLayout {
-  const { precisionBits, statisticsPrecisionBits } = job.protection
+  const { precisionBits: trainingBits, statisticsPrecisionBits } = job.protection
+  const precisionBits = step === 'statistics' ? statisticsPrecisionBits : trainingBits
+  return { precisionBits, segments: [...stepSegments(job, step, precisionBits), checkSegment(precisionBits)] }
+}
+
+function stepSegments(job: JobSpecification, step: JobStep, precisionBits: number): Segment[] {
   switch (step) {
-    case 'statistics': {
-      const options = { maxExamples: job.training.maxExamples, precisionBits: statisticsPrecisionBits }
-      return { precisionBits: statisticsPrecisionBits, segments: statisticsSegments(job.features, options) }
-    }
-    case 'training': {
-      const weights = weightCount(modelOfJob(job))
-      const training = trainingSegments(job, weights, precisionBits)
-      return { precisionBits, segments: [...training, ...evaluationSegments(job, precisionBits)] }
-    }
+    case 'statistics':
+      return statisticsSegments(job.features, { maxExamples: job.training.maxExamples, precisionBits })
+    case 'training':
+      return [
+        ...trainingSegments(job, weightCount(modelOfJob(job)), precisionBits),
+        ...evaluationSegments(job, precisionBits),
+      ]
     case 'evaluation':
-      return { precisionBits, segments: evaluationSegments(job, precisionBits) }
+      return evaluationSegments(job, precisionBits)
   }
 }
 

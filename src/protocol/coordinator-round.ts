@@ -6,7 +6,7 @@ import type { StatementKey } from '../crypto/statement-key.ts'
 import { accepted, refused, type Verdict } from '../sluice-error.ts'
 import { checkContributors, readContribution } from './committee-member.ts'
 import type { Contribution, PayloadReference } from './contribution.ts'
-import { recoverKeySum } from './key-sum.ts'
+import { type KeySumCandidate, keySumCandidates } from './key-sum.ts'
 import { manifestStatement } from './manifest.ts'
 import { ProtocolError, type Refusal } from './protocol-error.ts'
 import { checkPlanConsistency, findMember, planParameters, type RoundPlan, roundPlanStatement } from './round-plan.ts'
@@ -181,19 +181,16 @@ function parseShareSum(text: string): Uint32Array | undefined {
 }
 
 /**
- * The sum of the sealed contributors' one-time keys, once enough members have answered (§3, §4.6); with the names of
- * members whose answers are off the polynomial. Only the coordinator learns it.
+ * What may be the sum of the sealed contributors' one-time keys (§3): to be tried on the ciphertexts, in turn. None before
+ * t members have answered. Only the coordinator learns it.
  */
-export function openKeySum(
-  round: CoordinatorRound,
-): Verdict<{ readonly keySum: Int32Array; readonly wrongMembers: readonly string[] }, Refusal> {
-  if (round.phase !== 'certified') return refused('wrong-phase', `The round is ${round.phase}: it cannot be opened.`)
+export function candidateKeySums(round: CoordinatorRound): Generator<KeySumCandidate> {
   const { members, threshold } = round.plan.committee
   const points = members.flatMap((member, i) => {
     const share = round.shareSums.get(member)
     return share ? [{ member, point: i + 1, share }] : []
   })
-  return recoverKeySum(points, threshold, round.contributions.size)
+  return keySumCandidates(points, threshold, round.contributions.size)
 }
 
 /** The same round in a later phase; phases only go forward. */

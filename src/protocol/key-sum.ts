@@ -1,43 +1,46 @@
 import { evaluateThrough, recoverSecret, type SharePoint } from '../crypto/key-shares.ts'
 import { isPlausibleKeySum } from '../crypto/payload-parameters.ts'
-import { accepted, refused, type Verdict } from '../sluice-error.ts'
-import type { Refusal } from './protocol-error.ts'
 
 /** One member's share sum at its evaluation point. */
 export interface MemberPoint extends SharePoint {
   readonly member: string
 }
 
+/** A key sum that some t answers agree on, and who then answered wrongly. */
+export interface KeySumCandidate {
+  /** Sum of the contributors' one-time keys, if it opens the sum of their ciphertexts. For the coordinator alone. */
+  readonly keySum: Int32Array
+  /** Members whose answers are off the polynomial. Named only once the candidate has opened. */
+  readonly wrongMembers: readonly string[]
+}
+
 /**
- * The sum of the one-time keys from the members' share sums, and who answered wrongly.
+ * The key sums that t of the answers agree on: one, when nobody lies.
  *
- * A sum of n Gaussian keys is short: every coefficient lies within ±14·σ·√n. A vector that is off by one wrong share has
- * coefficients all over the field of 2^26, so that 2048 of them pass by chance with probability far below 2^-128. So any
- * t answers that give a short key are right, and whoever is off the polynomial through them is named. With t answers and
- * one of them wrong the key is not recoverable and nobody can be named: more answers are needed.
+ * A sum of n Gaussian keys is short: every coefficient lies within ±14·σ·√n. Answers that are off by random amounts give
+ * nothing short, and are passed over here. A member that lies by a *small* amount in a few coefficients can make a short
+ * wrong sum together with honest members (Lagrange weights are small), and there would even be several such sums; which of
+ * them is the key sum is decided by the ciphertexts alone: a wrong key leaves noise in the check segment.
  *
- * @param points answers at distinct points, in the committee's order.
+ * @param points answers at distinct points, in the committee's order; candidates with more agreement are not preferred.
  * @param contributors n, the number of sealed contributions.
  */
-export function recoverKeySum(
+export function* keySumCandidates(
   points: readonly MemberPoint[],
   threshold: number,
   contributors: number,
-): Verdict<{ readonly keySum: Int32Array; readonly wrongMembers: readonly string[] }, Refusal> {
-  if (points.length < threshold) {
-    return refused('too-few-share-sums', `${points.length} members answered; ${threshold} are needed to open.`)
-  }
+): Generator<KeySumCandidate> {
+  const seen: ReadonlySet<MemberPoint>[] = []
   for (const quorum of quorums(points, threshold)) {
+    // Quorums on one polynomial give one candidate.
+    if (seen.some((agreeing) => quorum.every((point) => agreeing.has(point)))) continue
     const keySum = recoverSecret(quorum)
     if (!isPlausibleKeySum(keySum, contributors)) continue
-    const others = points.filter((point) => !quorum.includes(point))
-    const wrongMembers = others.filter((point) => !isOnPolynomial(point, quorum)).map(({ member }) => member)
-    return accepted({ keySum, wrongMembers })
+    const agreeing = new Set(points.filter((point) => quorum.includes(point) || isOnPolynomial(point, quorum)))
+    seen.push(agreeing)
+    const wrongMembers = points.filter((point) => !agreeing.has(point)).map(({ member }) => member)
+    yield { keySum, wrongMembers }
   }
-  return refused(
-    'key-sum-not-recoverable',
-    `No ${threshold} of the ${points.length} share sums agree on a key: a member or a contributor gave wrong shares.`,
-  )
 }
 
 function isOnPolynomial(point: MemberPoint, quorum: readonly MemberPoint[]): boolean {

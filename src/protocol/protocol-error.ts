@@ -33,10 +33,13 @@ export type Refusal =
   | 'no-certificate'
   | 'bad-share-sum'
   | 'duplicate-share-sum'
-  | 'too-few-share-sums'
-  | 'key-sum-not-recoverable'
 
 /** Faults of the caller: a value that this side should never have handed to the protocol. */
-export type ProtocolErrorCode = 'bad-segment' | 'value-count-mismatch' | 'value-not-finite' | 'impossible-plan'
+export type ProtocolErrorCode =
+  | 'bad-segment'
+  | 'value-count-mismatch'
+  | 'value-not-finite'
+  | 'impossible-plan'
+  | 'check-not-zero'
 
 export class ProtocolError extends SluiceError<ProtocolErrorCode> {}

@@ -1,6 +1,7 @@
 import type { Randomness } from '../crypto/randomness.ts'
 import { ProtocolError } from './protocol-error.ts'
 import {
+  checkHolds,
   quantisationStep,
   type Segment,
   type SegmentValues,
@@ -81,6 +82,7 @@ function quantiseBlock(
  * result are views of `laneSums`, whose integers are overwritten, so that a large vector is held once.
  *
  * @param laneSums exact integers in [0, contributors · (2^precisionBits − 1)], in layout order.
+ * @throws ProtocolError `check-not-zero` when the sum was opened with a wrong key; `laneSums` is then as it was
  * @returns the sum per segment; off from the sum of clipped values by at most `contributors` steps, unbiased.
  */
 export function dequantiseSums(
@@ -90,6 +92,9 @@ export function dequantiseSums(
 ): Map<string, Float64Array> {
   if (laneSums.length !== vectorLength(layout)) {
     throw new ProtocolError('value-count-mismatch', `The opened sum has ${laneSums.length} values: another plan's.`)
+  }
+  if (!checkHolds(laneSums)) {
+    throw new ProtocolError('check-not-zero', 'The check segment of the opened sum is not zero: the key sum is wrong.')
   }
   const sums = new Map<string, Float64Array>()
   let offset = 0

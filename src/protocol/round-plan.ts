@@ -4,7 +4,7 @@ import { payloadParameters } from '../crypto/payload-parameters.ts'
 import { accepted, refused, type Verdict } from '../sluice-error.ts'
 import { toleratedMembers } from './committee.ts'
 import type { Refusal } from './protocol-error.ts'
-import { vectorLength, vectorSchema } from './segments.ts'
+import { endsInCheck, vectorLength, vectorSchema } from './segments.ts'
 import { defineStatement, digestField, identityField, instantField, publicKeyField } from './statement.ts'
 
 /** One admitted data holder as the plan names it: public keys only. */
@@ -105,6 +105,7 @@ function checkMinContributors({ cohort, minContributors }: RoundPlan): string | 
 function checkVector(plan: RoundPlan): string | undefined {
   const names = plan.vector.segments.map((segment) => segment.name)
   if (new Set(names).size !== names.length) return 'The vector names a segment twice.'
+  if (!endsInCheck(plan.vector)) return 'The vector does not end in its check segment.'
   try {
     planParameters(plan)
   } catch (error) {

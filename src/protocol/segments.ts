@@ -46,12 +46,44 @@ export function countSegment(name: string, length: number, precisionBits: number
   return { name, length, low: 0, high: 2 ** precisionBits - 1 }
 }
 
+const CHECK_NAME = 'check'
+const CHECK_LENGTH = 64
+const ZEROS = new Uint8Array(CHECK_LENGTH)
+
+/**
+ * The last segment of every vector: zeros. A sum that is opened with a wrong key is noise there, so whatever the length of
+ * the vector, a wrong key passes for a right one with probability below 2^-128: 64 lanes of at least two bits would have to
+ * come out as zero (docs/adr/0006).
+ */
+export function checkSegment(precisionBits: number): Segment {
+  return countSegment(CHECK_NAME, CHECK_LENGTH, precisionBits)
+}
+
+/** Whether a layout ends in its check segment, and has no other of that name. */
+export function endsInCheck({ segments, precisionBits }: VectorLayout): boolean {
+  const named = segments.filter(({ name }) => name === CHECK_NAME)
+  const last = segments[segments.length - 1]
+  const check = checkSegment(precisionBits)
+  return (
+    named.length === 1 &&
+    last === named[0] &&
+    last.length === check.length &&
+    last.low === check.low &&
+    last.high === check.high
+  )
+}
+
+/** Whether the check segment of an opened sum holds nothing but zeros. @param laneSums in layout order. */
+export function checkHolds(laneSums: Float64Array): boolean {
+  return laneSums.subarray(laneSums.length - CHECK_LENGTH).every((sum) => sum === 0)
+}
+
 /** Values by segment name; one holder's plaintext, or the opened sum. */
 export type SegmentValues = ReadonlyMap<string, ArrayLike<number>>
 
-/** The values of one segment. @throws ProtocolError `value-count-mismatch` when absent or of another length. */
+/** The values of one segment; the check's are always zeros. @throws ProtocolError `value-count-mismatch` when absent or of another length. */
 export function segmentValues(values: SegmentValues, segment: Segment): ArrayLike<number> {
-  const found = values.get(segment.name)
+  const found = segment.name === CHECK_NAME ? ZEROS : values.get(segment.name)
   if (!found || found.length !== segment.length) {
     throw new ProtocolError(
       'value-count-mismatch',

@@ -24,7 +24,15 @@ const RULES: Record<string, readonly string[]> = {
   'src/store': ['src/store', 'src/coordinator/ports.ts', 'src/crypto', 'src/log', 'src/protocol', 'src/learning'],
   'src/cli': ['src', 'nodes'],
   'nodes/trainers': ['nodes/trainers', 'src/learning', 'src/crypto'],
-  'nodes/holder': ['nodes/holder', 'nodes/trainers', 'src/crypto', 'src/log', 'src/protocol', 'src/learning', 'src/wire'],
+  'nodes/holder': [
+    'nodes/holder',
+    'nodes/trainers',
+    'src/crypto',
+    'src/log',
+    'src/protocol',
+    'src/learning',
+    'src/wire',
+  ],
   'nodes/examples': ['nodes/examples', 'nodes/holder', 'nodes/trainers', 'src/crypto', 'src/protocol', 'src/learning'],
 }
 
@@ -65,14 +73,18 @@ function listFiles(folder: string): string[] {
 
 function importsOf(file: string): Import[] {
   const text = readFileSync(join(ROOT, file), 'utf8')
-  const specifiers = [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g), ...text.matchAll(/new URL\('(\.[^']+\.ts)'/g)]
+  const specifiers = [
+    ...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g),
+    ...text.matchAll(/new URL\('(\.[^']+\.ts)'/g),
+  ]
   return specifiers.map(([, specifier]) => ({
     file,
     target: specifier.startsWith('.') ? relative(ROOT, resolve(ROOT, dirname(file), specifier)) : specifier,
   }))
 }
 
-const isIn = (path: string, place: string) => path === place || path.startsWith(place.endsWith('/') ? place : `${place}/`)
+const isIn = (path: string, place: string) =>
+  path === place || path.startsWith(place.endsWith('/') ? place : `${place}/`)
 const files = ['src', 'nodes'].flatMap(listFiles)
 const imports = files.flatMap(importsOf)
 const ours = imports.filter(({ target }) => /^(src|nodes|test|bench)\//.test(target))
@@ -87,7 +99,9 @@ function violations(all: readonly Import[]): string[] {
 
 describe('the dependency rule', () => {
   it('reads the tree: every folder with code has a rule, and hundreds of imports are seen', () => {
-    const unruled = files.filter((file) => !Object.keys(RULES).some((place) => isIn(file, place)) && !FREE.includes(file))
+    const unruled = files.filter(
+      (file) => !Object.keys(RULES).some((place) => isIn(file, place)) && !FREE.includes(file),
+    )
     expect(unruled).toEqual([])
     expect(ours.length).toBeGreaterThan(200)
   })

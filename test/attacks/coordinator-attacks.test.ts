@@ -11,8 +11,10 @@ import { type CoordinatorRound, planRound, receiveEndorsement } from '../../src/
 import { examinePlan } from '../../src/protocol/plan-policy.ts'
 import type { RoundPlan } from '../../src/protocol/round-plan.ts'
 import { checkPlanConsistency, roundPlanStatement } from '../../src/protocol/round-plan.ts'
+import { checkSegment } from '../../src/protocol/segments.ts'
 import { signStatement } from '../../src/protocol/statement.ts'
 import {
+  acceptedOf,
   codeOf,
   coordinatorKey,
   createParties,
@@ -22,6 +24,7 @@ import {
   forgeManifest,
   HOSPITALS,
   keySumWithoutGuards,
+  lanesOf,
   type MadeContribution,
   makeContribution,
   makePlan,
@@ -31,7 +34,6 @@ import {
   type Party,
   sealRoundOf,
   seedOf,
-  valueOf,
 } from '../support/round-fixtures.ts'
 
 let scheme: PayloadScheme
@@ -78,7 +80,7 @@ describe('two overlapping sets of one round', () => {
     const { round, contributions } = await sealRoundOf(scheme, parties)
     const smaller = forgeManifest(round, contributions.slice(1))
     for (const party of parties) {
-      const first = valueOf(endorse(round, round.manifest!, contributions, party)).round.endorsedManifest
+      const first = acceptedOf(endorse(round, round.manifest!, contributions, party)).round.endorsedManifest
       expect(codeOf(endorse(round, smaller, contributions.slice(1), party, first))).toBe('other-manifest-endorsed')
       const certificate = endorseWith(smaller, parties)
       const second = await answer(round, certificate, contributions.slice(1), party, first)
@@ -95,10 +97,16 @@ describe('two overlapping sets of one round', () => {
       for (const [i, member] of members.entries()) {
         const party = parties.find(({ keys }) => keys.holder === member)!
         if (i < split) {
-          left = valueOf(receiveEndorsement(left, member, valueOf(endorse(round, round.manifest!, contributions, party)).signature))
+          left = acceptedOf(
+            receiveEndorsement(
+              left,
+              member,
+              acceptedOf(endorse(round, round.manifest!, contributions, party)).signature,
+            ),
+          )
         } else {
-          const { signature } = valueOf(endorse(round, smaller, contributions.slice(1), party))
-          right = valueOf(receiveEndorsement(right, member, signature))
+          const { signature } = acceptedOf(endorse(round, smaller, contributions.slice(1), party))
+          right = acceptedOf(receiveEndorsement(right, member, signature))
         }
       }
       expect(left.phase === 'certified' && right.phase === 'certified').toBe(false)
@@ -132,7 +140,7 @@ describe('a set that is too small', () => {
   it('does not grow by identities that the plan never admitted', async () => {
     const { round, contributions } = await sealRoundOf(scheme, parties)
     const stranger = await createParty('nowhere')
-    const smuggled = await makeContribution(scheme, round, stranger, new Uint32Array(5))
+    const smuggled = await makeContribution(scheme, round, stranger, lanesOf('any'))
     const set = [...contributions.slice(0, 2), smuggled]
     expect(codeOf(endorse(round, forgeManifest(round, set), set, parties[0]))).toBe('not-in-cohort')
   })
@@ -161,9 +169,9 @@ describe('an answer before its time', () => {
   it('and its repeat are the same bytes', async () => {
     const { round, contributions } = await sealRoundOf(scheme, parties)
     const certificate = endorseWith(round.manifest!, parties)
-    const first = valueOf(await answer(round, certificate, contributions, parties[0]))
+    const first = acceptedOf(await answer(round, certificate, contributions, parties[0]))
     const again = await answer(round, certificate, contributions, parties[0], first.round.endorsedManifest)
-    expect(valueOf(again).answer).toEqual(first.answer)
+    expect(acceptedOf(again).answer).toEqual(first.answer)
   })
 })
 
@@ -209,7 +217,7 @@ describe('a plan that is not what it should be', () => {
       member.holder === 'zurich' ? { ...member, boxKey: mallory.member.boxKey } : member,
     )
     const round = planRound({ ...plan, cohort: swapped }, coordinatorKey)
-    const contribution = await makeContribution(scheme, round, parties[0], new Uint32Array(5))
+    const contribution = await makeContribution(scheme, round, parties[0], lanesOf('any'))
     const spy: Party = { member: parties[4].member, keys: { ...mallory.keys, holder: 'zurich' } }
     await expect(keySumWithoutGuards(round, [contribution], [...parties.slice(0, 4), spy])).resolves.toEqual(
       contribution.oneTimeKey,
@@ -233,8 +241,16 @@ describe('a plan that is not what it should be', () => {
       { committee: { ...committee, threshold: 2 } },
       { committee: { ...committee, tolerates: committee.tolerates + 1 } },
       { minContributors: cohort.length + 1 },
-      { vector: { precisionBits: 16, segments: [plan.vector.segments[0], plan.vector.segments[0]] } },
-      { vector: { precisionBits: 32, segments: [{ name: 'update', length: 2 ** 40, low: 0, high: 1 }] }, cohort: manyMembers(plan) },
+      { vector: { precisionBits: 16, segments: [...plan.vector.segments.slice(0, 1), ...plan.vector.segments] } },
+      { vector: { precisionBits: 16, segments: plan.vector.segments.slice(0, 1) } },
+      { vector: { precisionBits: 16, segments: [...plan.vector.segments].reverse() } },
+      {
+        vector: {
+          precisionBits: 32,
+          segments: [{ name: 'update', length: 2 ** 40, low: 0, high: 1 }, checkSegment(32)],
+        },
+        cohort: manyMembers(plan),
+      },
     ]
     for (const changes of broken) {
       expect(codeOf(checkPlanConsistency({ ...plan, ...changes })), JSON.stringify(Object.keys(changes))).toBe(

@@ -5,6 +5,7 @@ import { type StatementKey, statementKeyFromSeed } from '../../src/crypto/statem
 import { type Contribution, contributionStatement } from '../../src/protocol/contribution.ts'
 import { type CoordinatorRound, planRound, type ReceivedContribution } from '../../src/protocol/coordinator-round.ts'
 import { manifestStatement } from '../../src/protocol/manifest.ts'
+import { checkSegment } from '../../src/protocol/segments.ts'
 import { signStatement } from '../../src/protocol/statement.ts'
 
 /** Signed statements of a small federation, each call another one. */
@@ -48,7 +49,7 @@ export function someRound(job: Digest, round = 1): CoordinatorRound {
       cohort,
       committee: { members: [...memberKeys.keys()], threshold: 3, tolerates: 1 },
       minContributors: 2,
-      vector: { precisionBits: 16, segments: [{ name: 'update', length: 8, low: -1, high: 1 }] },
+      vector: { precisionBits: 16, segments: [{ name: 'update', length: 8, low: -1, high: 1 }, checkSegment(16)] },
       payload: { scheme: 'kahe-rlwe-2048-54' },
       collectUntil: '2030-01-01T00:00:00.000Z',
     },

@@ -17,10 +17,16 @@ import {
   shareAssociatedData,
 } from '../../src/protocol/contribution.ts'
 import { signContribution } from '../../src/protocol/contributor.ts'
-import { type CoordinatorRound, planRound, receiveContribution, sealRound } from '../../src/protocol/coordinator-round.ts'
+import {
+  type CoordinatorRound,
+  planRound,
+  receiveContribution,
+  sealRound,
+} from '../../src/protocol/coordinator-round.ts'
 import { manifestStatement } from '../../src/protocol/manifest.ts'
 import type { PlanFloors } from '../../src/protocol/plan-policy.ts'
 import { type Member, planParameters, type RoundPlan } from '../../src/protocol/round-plan.ts'
+import { checkSegment } from '../../src/protocol/segments.ts'
 import { parseStatement, signStatement } from '../../src/protocol/statement.ts'
 import type { Verdict } from '../../src/sluice-error.ts'
 
@@ -74,7 +80,7 @@ export function makePlan(parties: readonly Party[], changes: Partial<RoundPlan> 
       digestOf(Buffer.from('committee')),
     ),
     minContributors: Math.min(3, cohort.length),
-    vector: { precisionBits: 16, segments: [{ name: 'update', length: 5, low: -1, high: 1 }] },
+    vector: { precisionBits: 16, segments: [{ name: 'update', length: 5, low: -1, high: 1 }, checkSegment(16)] },
     payload: { scheme: 'kahe-rlwe-2048-54' },
     collectUntil: new Date(NOW.getTime() + 60_000).toISOString(),
     ...changes,
@@ -161,16 +167,17 @@ export function plainSum(contributions: readonly MadeContribution[]): Float64Arr
   return sum
 }
 
-/** Some 16-bit lanes of a party, the same in every run. */
-export function lanesOf(name: string, length = 5): Uint32Array {
+const CHECK_LENGTH = checkSegment(16).length
+
+/** Some 16-bit lanes of a party for the fixtures' plan, the check at their end; the same in every run. */
+export function lanesOf(name: string, length = 5 + CHECK_LENGTH): Uint32Array {
   const lanes = new Uint32Array(length)
   randomnessOf(`${name}/lanes`).fill(new Uint8Array(lanes.buffer))
-  return lanes.map((lane) => lane & 0xffff)
+  return lanes.map((lane, i) => (i < length - CHECK_LENGTH ? lane & 0xffff : 0))
 }
 
-
 /** The value of a verdict; a refusal fails the test with its code. */
-export function valueOf<T>(verdict: Verdict<T, string>): T {
+export function acceptedOf<T>(verdict: Verdict<T, string>): T {
   if (!verdict.ok) throw new Error(`refused: ${verdict.code}: ${verdict.reason}`)
   return verdict.value
 }
@@ -197,9 +204,9 @@ export async function sealRoundOf(
   for (const party of from) {
     const made = await makeContribution(scheme, round, party, lanesOf(party.member.holder, planLength(plan)))
     contributions.push(made)
-    round = valueOf(receiveContribution(round, made.holder, made.envelope, made.payload, NOW))
+    round = acceptedOf(receiveContribution(round, made.holder, made.envelope, made.payload, NOW))
   }
-  return { round: valueOf(sealRound(round, coordinatorKey, NOW)), contributions }
+  return { round: acceptedOf(sealRound(round, coordinatorKey, NOW)), contributions }
 }
 
 function planLength(plan: RoundPlan): number {
@@ -242,7 +249,7 @@ export async function shareSumWithoutGuards(
 ): Promise<Uint32Array> {
   const sum = new Uint32Array(RING_DEGREE)
   for (const { envelope, holder, payload } of contributions) {
-    const statement = valueOf(parseStatement(contributionStatement, envelope))
+    const statement = acceptedOf(parseStatement(contributionStatement, envelope))
     const { sealed } = statement.shares.find(({ member }) => member === party.keys.holder)!
     const associatedData = shareAssociatedData(planDigest, holder, party.keys.holder, payload.digest)
     const packed = await party.keys.boxKey.open(Buffer.from(sealed, 'base64'), associatedData)
