@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { signEnvelope } from '../../src/crypto/envelope.ts'
+import { committeeThreshold, drawCommittee, toleratedMembers } from '../../src/protocol/committee.ts'
+import { defineStatement, readStatement, STATEMENT_BYTES_MAX, signStatement } from '../../src/protocol/statement.ts'
+import { codeOf, coordinatorKey } from '../support/round-fixtures.ts'
+
+const greeting = defineStatement('greeting', z.strictObject({ text: z.string() }))
+const sign = (payload: string | Uint8Array, payloadType = greeting.payloadType) =>
+  signEnvelope(payloadType, typeof payload === 'string' ? Buffer.from(payload) : payload, coordinatorKey)
+const read = (envelope: ReturnType<typeof sign>) => readStatement(greeting, envelope, coordinatorKey.publicKey)
+
+describe('a statement', () => {
+  it('comes back as it was signed', () => {
+    expect(read(signStatement(greeting, { text: 'Grüezi' }, coordinatorKey))).toEqual({
+      ok: true,
+      value: { text: 'Grüezi' },
+    })
+  })
+
+  it('does not leave in a form that a peer would refuse', () => {
+    expect(() => signStatement(greeting, { text: 1 } as never, coordinatorKey)).toThrow()
+  })
+
+  it('is refused by name: type, size, form, unknown fields, signature', () => {
+    expect(codeOf(read(sign('{"text":"x"}', 'application/json')))).toBe('wrong-statement-type')
+    expect(codeOf(read(sign(new Uint8Array(STATEMENT_BYTES_MAX + 1))))).toBe('statement-too-large')
+    expect(codeOf(read(sign('{"text":')))).toBe('malformed-statement')
+    expect(codeOf(read(sign(Uint8Array.of(0x22, 0xff, 0x22))))).toBe('malformed-statement')
+    expect(codeOf(read(sign('{"text":"x","more":1}')))).toBe('malformed-statement')
+    expect(codeOf(read({ ...sign('{"text":"x"}'), signatures: [] }))).toBe('bad-signature')
+    expect(codeOf(readStatement(greeting, sign('{"text":"x"}'), 'ab'.repeat(32)))).toBe('bad-signature')
+  })
+})
+
+describe('a committee', () => {
+  const holders = Array.from({ length: 12 }, (_, i) => `holder-${i}`)
+
+  it('is at most seven, drawn by the seed and not by the order of the holders', () => {
+    const drawn = drawCommittee(holders, 'a'.repeat(64))
+    expect(drawn.members).toHaveLength(7)
+    expect(drawCommittee([...holders].reverse(), 'a'.repeat(64))).toEqual(drawn)
+    expect(drawCommittee(holders, 'b'.repeat(64))).not.toEqual(drawn)
+  })
+
+  it('takes every holder about equally often', () => {
+    const counts = new Map<string, number>()
+    const draws = 1200
+    for (let i = 0; i < draws; i++) {
+      for (const member of drawCommittee(holders, i.toString(16).padStart(64, '0')).members) {
+        counts.set(member, (counts.get(member) ?? 0) + 1)
+      }
+    }
+    const expected = (draws * 7) / 12
+    for (const holder of holders) expect(Math.abs(counts.get(holder)! - expected)).toBeLessThan(0.15 * expected)
+  })
+
+  it('opens with two thirds and tolerates what two quorums and two honest members allow', () => {
+    const table = [2, 3, 4, 5, 6, 7].map((k) => [k, committeeThreshold(k), toleratedMembers(k, committeeThreshold(k))])
+    expect(table).toEqual([
+      [2, 2, 0],
+      [3, 3, 1],
+      [4, 3, 1],
+      [5, 4, 2],
+      [6, 5, 3],
+      [7, 5, 2],
+    ])
+    for (const [k, t, f] of table) {
+      expect(2 * t - k).toBeGreaterThan(f)
+      expect(t).toBeGreaterThan(f)
+    }
+  })
+
+  it('needs two holders', () => {
+    expect(() => drawCommittee(['alone'], 'a'.repeat(64))).toThrow(expect.objectContaining({ code: 'impossible-plan' }))
+  })
+})
