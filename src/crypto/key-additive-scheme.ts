@@ -10,6 +10,7 @@ import {
   chunkGeometry,
   isPlausibleKeySum,
   type PayloadParameters,
+  requireValueCount,
 } from './payload-parameters.ts'
 import type { ChunkAccumulator, ChunkProtector, Pad, PayloadScheme, PreparedKeySum } from './payload-scheme.ts'
 import { type PublicPolynomials, publicPolynomials } from './public-polynomials.ts'
@@ -134,12 +135,7 @@ function createPad(scratch: Scratch, parameters: PayloadParameters, geometry: Ch
       if (limbs === undefined) {
         throw new CryptoError('pad-already-used', 'A pad masks one chunk once: draw a new key for other values.')
       }
-      if (values.length !== geometry.valueCount) {
-        throw new CryptoError(
-          'wrong-value-count',
-          `Chunk ${geometry.index} holds ${geometry.valueCount} values, not ${values.length}.`,
-        )
-      }
+      requireValueCount(geometry, values.length)
       checkValues(values, parameters.precisionBits)
       addMessage(values, parameters, limbs)
       reduceOnce(limbs)

@@ -130,6 +130,16 @@ export function chunkGeometry(parameters: PayloadParameters, index: number): Chu
   }
 }
 
+/**
+ * Refuses any number of values but the chunk's own.
+ *
+ * @throws CryptoError `wrong-value-count`
+ */
+export function requireValueCount(chunk: ChunkGeometry, count: number): void {
+  if (count === chunk.valueCount) return
+  throw new CryptoError('wrong-value-count', `Chunk ${chunk.index} holds ${chunk.valueCount} values, not ${count}.`)
+}
+
 /** Bytes that `coefficientCount` residues of 54 bits take on the wire, the last byte padded with zero bits. */
 export function packedBytes(coefficientCount: number): number {
   // Split before multiplying: the product alone would leave the safe integers for the longest vectors.

@@ -3,7 +3,8 @@ import { Worker } from 'node:worker_threads'
 import { CryptoError } from './crypto-error.ts'
 import { KEY_ADDITIVE_RLWE } from './key-additive-scheme.ts'
 import type { OneTimeKey } from './one-time-key.ts'
-import { chunkGeometry, type PayloadParameters } from './payload-parameters.ts'
+import { checkLengthAndPadding } from './packing.ts'
+import { chunkGeometry, type PayloadParameters, requireValueCount } from './payload-parameters.ts'
 import type { PayloadSchemeName } from './payload-scheme.ts'
 import type { WorkerMessage, WorkerReply, WorkerRequest } from './payload-worker.ts'
 
@@ -158,11 +159,7 @@ interface VectorCalls {
   readonly vector: number
   readonly threadCount: number
   /** To the thread of a chunk. */
-  toChunk(
-    chunkIndex: number,
-    request: WorkerRequest,
-    transfer?: ArrayBuffer[],
-  ): Promise<Uint8Array | Float64Array | undefined>
+  toChunk(chunkIndex: number, request: WorkerRequest): Promise<Uint8Array | Float64Array | undefined>
   /** To every thread. */
   toAll(request: WorkerRequest): Promise<void>
   /** Ends the vector in every thread. One that is gone has nothing left to erase. */
@@ -186,8 +183,8 @@ function beginVector(
   return {
     vector,
     threadCount: threads.length,
-    toChunk: async (chunkIndex, request, transfer) => {
-      const answer = homeOf(chunkIndex).call(request, transfer)
+    toChunk: async (chunkIndex, request) => {
+      const answer = homeOf(chunkIndex).call(request)
       await Promise.all([begun, answer])
       return answer
     },
@@ -202,11 +199,13 @@ function beginVector(
 
 function createProtection(parameters: PayloadParameters, calls: VectorCalls): VectorProtection {
   const { vector, toChunk } = calls
+  const slots = createSlots(4 * Math.min(parameters.length, parameters.valuesPerChunk))
   const protectChunk = async (chunkIndex: number, values: Uint32Array): Promise<Uint8Array> => {
-    chunkGeometry(parameters, chunkIndex)
-    const own = ownCopy(values)
-    const request: WorkerRequest = { kind: 'protect', vector, chunkIndex, values: own }
-    return (await toChunk(chunkIndex, request, transferOf(own))) as Uint8Array
+    requireValueCount(chunkGeometry(parameters, chunkIndex), values.length)
+    const bytes = await slots.withShared(values, (shared) =>
+      toChunk(chunkIndex, { kind: 'protect', vector, chunkIndex, values: shared }),
+    )
+    return bytes as Uint8Array
   }
   return {
     preparePad: async (chunkIndex) => {
@@ -260,11 +259,11 @@ async function* protectInOrder(
 
 function createAggregation(parameters: PayloadParameters, calls: VectorCalls): VectorAggregation {
   const { vector, toChunk, toAll } = calls
+  const slots = createSlots(chunkGeometry(parameters, 0).bytes)
   return {
     add: async (chunkIndex, bytes) => {
-      chunkGeometry(parameters, chunkIndex)
-      const own = ownCopy(bytes)
-      await toChunk(chunkIndex, { kind: 'add', vector, chunkIndex, bytes: own }, transferOf(own))
+      checkLengthAndPadding(bytes, chunkGeometry(parameters, chunkIndex).coefficientCount)
+      await slots.withShared(bytes, (shared) => toChunk(chunkIndex, { kind: 'add', vector, chunkIndex, bytes: shared }))
     },
     expandAhead: async (chunkIndex) => {
       chunkGeometry(parameters, chunkIndex)
@@ -279,23 +278,38 @@ function createAggregation(parameters: PayloadParameters, calls: VectorCalls): V
   }
 }
 
-/** The caller keeps its array, so what is transferred is a copy; shared memory needs neither. */
-function ownCopy<T extends Uint8Array | Uint32Array>(array: T): T {
-  // Not slice(): on a Buffer that is a view.
-  return array.buffer instanceof SharedArrayBuffer
-    ? array
-    : ((array.constructor === Uint32Array ? new Uint32Array(array) : new Uint8Array(array)) as T)
+/**
+ * Memory shared with the threads, in slots of one chunk that are reused when a call settles: a fresh buffer for each chunk,
+ * handed over, costs the calling thread several times the copying.
+ */
+interface Slots {
+  /** Runs `call` with a copy of `array`, which fits a slot, in shared memory; with `array` itself when it is in shared memory already. */
+  withShared<A extends Uint8Array | Uint32Array, T>(array: A, call: (shared: A) => Promise<T>): Promise<T>
 }
 
-function transferOf(array: Uint8Array | Uint32Array): ArrayBuffer[] {
-  return array.buffer instanceof SharedArrayBuffer ? [] : [array.buffer as ArrayBuffer]
+function createSlots(bytesPerSlot: number): Slots {
+  const free: SharedArrayBuffer[] = []
+  return {
+    withShared: async (array, call) => {
+      if (array.buffer instanceof SharedArrayBuffer) return call(array)
+      const slot = free.pop() ?? new SharedArrayBuffer(bytesPerSlot)
+      const copy =
+        array instanceof Uint32Array ? new Uint32Array(slot, 0, array.length) : new Uint8Array(slot, 0, array.length)
+      copy.set(array)
+      try {
+        return await call(copy as typeof array)
+      } finally {
+        free.push(slot)
+      }
+    },
+  }
 }
 
 /** One thread and the calls that wait for it. */
 interface Thread {
   readonly ready: Promise<unknown>
   callsWaiting(): number
-  call(request: WorkerRequest, transfer?: ArrayBuffer[]): Promise<Uint8Array | Float64Array | undefined>
+  call(request: WorkerRequest): Promise<Uint8Array | Float64Array | undefined>
   close(): Promise<void>
 }
 
@@ -331,10 +345,10 @@ function startThread(scheme: PayloadSchemeName): Thread {
   return {
     ready: expect(-1),
     callsWaiting: () => waiting.size,
-    call: (request, transfer) => {
+    call: (request) => {
       const id = calls++
       const answer = expect(id)
-      if (ended === undefined) worker.postMessage({ id, ...request } satisfies WorkerMessage, transfer)
+      if (ended === undefined) worker.postMessage({ id, ...request } satisfies WorkerMessage)
       return answer
     },
     close: async () => {

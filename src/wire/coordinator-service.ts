@@ -32,6 +32,8 @@ export interface CoordinatorServiceParts {
   readonly rounds: RoundDesk
   readonly artifacts: ArtifactStore
   readonly spool: PayloadSpool
+  /** {@link limits} unless told. */
+  readonly uploadIdleMs?: number
 }
 
 /** The handlers of `sluice.v1.Coordinator`: thin translations between the wire and the ports. */
@@ -109,7 +111,7 @@ async function upload(
 ): Promise<void> {
   try {
     const holder = requireHolder(call, parts)
-    const messages: AsyncIterator<UploadPayloadRequest__Output> = call[Symbol.asyncIterator]()
+    const messages = withIdleLimit(call, parts.uploadIdleMs ?? limits.uploadIdleMs)
     const header = (await messages.next()).value?.header
     const planDigest = digestFromWire(header?.planDigest ?? '', 'the plan of an upload')
     const parameters = parts.rounds.expectedPayload(planDigest, holder)
@@ -119,6 +121,26 @@ async function upload(
     respond(null, { digest, bytes: parameters.ciphertextBytes })
   } catch (error) {
     respond(toStatus(error))
+  }
+}
+
+/** The messages of an upload; a pause longer than `idleMs` ends it. */
+function withIdleLimit(
+  call: ServerReadableStream<UploadPayloadRequest__Output, UploadPayloadResponse>,
+  idleMs: number,
+): AsyncIterator<UploadPayloadRequest__Output> {
+  const messages: AsyncIterator<UploadPayloadRequest__Output> = call[Symbol.asyncIterator]()
+  return {
+    next: () => {
+      let timer: NodeJS.Timeout | undefined
+      const idle = new Promise<never>((_, reject) => {
+        timer = setTimeout(
+          () => reject(new WireError('upload-refused', `Nothing came for ${idleMs} ms: upload again.`)),
+          idleMs,
+        )
+      })
+      return Promise.race([messages.next(), idle]).finally(() => clearTimeout(timer))
+    },
   }
 }
 

@@ -1,0 +1,91 @@
+import { mkdtempSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { JobDesk, RoundDesk } from '../../src/coordinator/ports.ts'
+import { type CertifiedKey, createAuthority, issueCertificate, type Role } from '../../src/crypto/certificates.ts'
+import { openArtifactStore } from '../../src/store/artifact-store.ts'
+import { openPayloadSpool } from '../../src/store/payload-spool.ts'
+import type { TlsMaterial } from '../../src/wire/credentials.ts'
+import { HolderSessions } from '../../src/wire/holder-sessions.ts'
+import { type RunningServer, startServer } from '../../src/wire/server.ts'
+import { createParties, type Party } from './round-fixtures.ts'
+
+export const VENUE = 'hearts.example'
+const DAY_MS = 86_400_000
+
+/** A real server over mutual TLS on loopback, with the real stores behind it. */
+export interface TestServer {
+  readonly address: string
+  readonly authority: CertifiedKey
+  readonly parties: readonly Party[]
+  readonly sessions: HolderSessions
+  readonly artifacts: Awaited<ReturnType<typeof openArtifactStore>>
+  readonly spool: Awaited<ReturnType<typeof openPayloadSpool>>
+  /** TLS material of an identity of the venue, or of what the changes make of it. */
+  credentials(
+    role: Role,
+    name: string,
+    changes?: { venue?: string; lifetimeMs?: number; authority?: CertifiedKey },
+  ): Promise<TlsMaterial>
+  close(): Promise<void>
+}
+
+const noJobs: JobDesk = {
+  submit: async () => '0'.repeat(64),
+  list: async () => [],
+  result: async () => {
+    throw new Error('no job here')
+  },
+  async *watch() {},
+  cancel: async () => false,
+  output: async () => new Uint8Array(),
+}
+
+export async function startTestServer(
+  rounds: RoundDesk,
+  options: { reconnectGraceMs?: number; jobs?: JobDesk } = {},
+): Promise<TestServer> {
+  const directory = mkdtempSync(join(tmpdir(), 'sluice-wire-'))
+  const authority = await createAuthority(VENUE, 10 * DAY_MS)
+  const parties = await createParties()
+  const sessions = new HolderSessions(options.reconnectGraceMs ?? 5000)
+  const artifacts = await openArtifactStore(join(directory, 'artifacts'))
+  const spool = await openPayloadSpool(join(directory, 'spool'))
+  const credentials: TestServer['credentials'] = async (role, name, changes = {}) => {
+    const { venue = VENUE, lifetimeMs = DAY_MS, authority: signer = authority } = changes
+    const leaf = await issueCertificate(signer, { venue, role, name }, lifetimeMs, ['localhost', '127.0.0.1'])
+    return { ...leaf, authorityPem: signer.certificatePem }
+  }
+  const members = new Map(parties.map(({ member }) => [member.holder, member]))
+  const parts = {
+    venue: VENUE,
+    software: 'sluice/test',
+    members,
+    sessions,
+    rounds,
+    artifacts,
+    spool,
+    uploadIdleMs: 500,
+  }
+  const tls = await credentials('coordinator', 'coordinator')
+  const server: RunningServer = await startServer('127.0.0.1:0', tls, parts, options.jobs ?? noJobs)
+  return {
+    address: `127.0.0.1:${server.port}`,
+    authority,
+    parties,
+    sessions,
+    artifacts,
+    spool,
+    credentials,
+    close: async () => {
+      await server.stop()
+      await rm(directory, { recursive: true })
+    },
+  }
+}
+
+/** Waits until something holds; fails the test by its own timeout when it never does. */
+export async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5))
+}
