@@ -1,0 +1,160 @@
+import { mkdtempSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { heartDirectory, heartHospitals } from '../../nodes/examples/heart/hospitals.ts'
+import { parseDatasetConfig } from '../../nodes/holder/dataset-config.ts'
+import { type Dataset, openDataset } from '../../nodes/holder/datasets.ts'
+import { type CoordinatorAccess, HolderAgent } from '../../nodes/holder/holder-agent.ts'
+import { holderPolicySchema } from '../../nodes/holder/holder-policy.ts'
+import { HolderJournal } from '../../nodes/holder/journal.ts'
+import { openTrainerThread } from '../../nodes/trainers/tfjs/trainer-thread.ts'
+import { systemClock } from '../../src/cli/coordinator-process.ts'
+import { Coordinator } from '../../src/coordinator/coordinator.ts'
+import { OpenRounds } from '../../src/coordinator/open-rounds.ts'
+import type { HolderDirectory, ReceivedReply } from '../../src/coordinator/ports.ts'
+import { digestOf } from '../../src/crypto/digest.ts'
+import { statementDigest } from '../../src/crypto/envelope.ts'
+import { startPayloadWorkers } from '../../src/crypto/payload-workers.ts'
+import { systemRandomness } from '../../src/crypto/randomness.ts'
+import { type PayloadReference, payloadDigest } from '../../src/protocol/contribution.ts'
+import type { HolderReply, HolderRequest } from '../../src/protocol/holder-messages.ts'
+import { refused, type Verdict } from '../../src/sluice-error.ts'
+import { openArtifactStore } from '../../src/store/artifact-store.ts'
+import { openCoordinatorStore } from '../../src/store/coordinator-store.ts'
+import { openPayloadSpool } from '../../src/store/payload-spool.ts'
+import { coordinatorKey, createParties, floorsOf, type Party } from './round-fixtures.ts'
+
+/** Stands between the coordinator and a holder: may answer itself, or let the real holder answer. */
+export type Interference = (
+  request: HolderRequest,
+  answer: () => Promise<Verdict<HolderReply, string>>,
+) => Promise<Verdict<HolderReply, string>>
+
+/**
+ * A whole venue in one process: the real coordinator, store, spool, workers, and four real holder agents with the heart
+ * data; only sockets are missing.
+ */
+export class InProcessVenue {
+  readonly directory = mkdtempSync(join(tmpdir(), 'sluice-venue-'))
+  readonly openRounds = new OpenRounds()
+  readonly connected = new Set(heartHospitals.map(({ name }) => name as string))
+  /** Per holder; absent ones answer as they are. */
+  readonly interferences = new Map<string, Interference>()
+  readonly faults: unknown[] = []
+  parties!: Party[]
+  agents = new Map<string, HolderAgent>()
+  #stack = new AsyncDisposableStack()
+  #uploads = new Map<string, PayloadReference>()
+  workers!: Awaited<ReturnType<typeof startPayloadWorkers>>
+  artifacts!: Awaited<ReturnType<typeof openArtifactStore>>
+  spool!: Awaited<ReturnType<typeof openPayloadSpool>>
+  store!: Awaited<ReturnType<typeof openCoordinatorStore>>
+
+  static async open(): Promise<InProcessVenue> {
+    const venue = new InProcessVenue()
+    venue.parties = await createParties(heartHospitals.map(({ name }) => name))
+    venue.workers = venue.#stack.adopt(await startPayloadWorkers({ threads: 1 }), (open) => open.close())
+    venue.artifacts = await openArtifactStore(join(venue.directory, 'artifacts'))
+    venue.spool = await openPayloadSpool(join(venue.directory, 'spool'))
+    venue.store = await openCoordinatorStore({ directory: join(venue.directory, 'database') })
+    const trainer = venue.#stack.adopt(openTrainerThread(), (open) => open.close())
+    for (const [i, party] of venue.parties.entries()) {
+      const config = parseDatasetConfig({ name: 'heart', path: heartHospitals[i].path })
+      const dataset = venue.#stack.use(await openDataset(config, { baseDirectory: heartDirectory }))
+      venue.agents.set(party.keys.holder, venue.#openAgent(party, dataset, trainer))
+    }
+    return venue
+  }
+
+  #openAgent(party: Party, dataset: Dataset, trainer: ReturnType<typeof openTrainerThread>): HolderAgent {
+    const { holder } = party.keys
+    const journal = this.#stack.adopt(new HolderJournal(join(this.directory, holder)), (open) => open.close())
+    return new HolderAgent({
+      ...party,
+      floors: floorsOf(party, this.parties),
+      policy: holderPolicySchema.parse({ datasets: { heart: {} } }),
+      datasets: new Map([['heart', dataset]]),
+      trainer,
+      workers: this.workers,
+      journal,
+      coordinator: this.#accessFor(holder),
+      randomness: systemRandomness,
+      log: pino({ level: 'silent' }),
+    })
+  }
+
+  #accessFor(holder: string): CoordinatorAccess {
+    return {
+      upload: async (plan, chunks) => {
+        const writer = await this.spool.begin(plan, holder)
+        const digests: string[] = []
+        let bytes = 0
+        for await (const chunk of chunks) {
+          digests.push(digestOf(chunk))
+          bytes += chunk.length
+          await writer.append(chunk)
+        }
+        await writer.commit()
+        const payload = { digest: payloadDigest(digests), bytes }
+        this.#uploads.set(`${plan}/${holder}`, payload)
+        return payload
+      },
+      fetchArtifact: (digest) => this.artifacts.get(digest),
+      fetchContributions: async (plan) => [...(this.openRounds.contributionsFor(plan, holder) ?? [])],
+    }
+  }
+
+  readonly holders: HolderDirectory = {
+    connected: () => [...this.connected].sort(),
+    ask: async (holder, request, signal) => {
+      if (!this.connected.has(holder)) return refused('holder-unreachable', `${holder} is not connected.`)
+      const answer = () => this.agents.get(holder)!.handle(request)
+      const interference = this.interferences.get(holder)
+      const gone = new Promise<Verdict<never, string>>((resolve) => {
+        signal.addEventListener('abort', () => resolve(refused('deadline-passed', 'late')), { once: true })
+      })
+      const reply = await Promise.race([interference ? interference(request, answer) : answer(), gone])
+      return reply.ok ? this.#received(holder, request, reply.value) : reply
+    },
+  }
+
+  #received(holder: string, request: HolderRequest, reply: HolderReply): Verdict<ReceivedReply, string> {
+    if (reply.kind !== 'contribution' || request.kind !== 'contribute')
+      return { ok: true, value: reply as ReceivedReply }
+    const uploaded = this.#uploads.get(`${statementDigest(request.plan)}/${holder}`)!
+    return { ok: true, value: { ...reply, uploaded } }
+  }
+
+  /** What rounds and jobs run on here. */
+  get parts() {
+    return {
+      key: coordinatorKey,
+      clock: systemClock,
+      store: this.store,
+      artifacts: this.artifacts,
+      spool: this.spool,
+      holders: this.holders,
+      openRounds: this.openRounds,
+      workers: this.workers,
+      committeeTimeoutMs: 5000,
+      members: new Map(this.parties.map(({ member }) => [member.holder, member])),
+    }
+  }
+
+  /** Starts a coordinator over the venue's store. */
+  startCoordinator(): { coordinator: Coordinator; stopped: Promise<void> } {
+    const coordinator = new Coordinator(this.parts, {
+      onJobState: () => {},
+      onFault: (_, error) => this.faults.push(error),
+    })
+    return { coordinator, stopped: coordinator.run() }
+  }
+
+  async close(): Promise<void> {
+    await this.store.close()
+    await this.#stack.disposeAsync()
+    await rm(this.directory, { recursive: true })
+  }
+}
