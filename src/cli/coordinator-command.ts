@@ -1,14 +1,11 @@
 import { type Command, Option } from 'commander'
 import { CliError } from './cli-error.ts'
-import { runCoordinator } from './coordinator-process.ts'
-import { openLog, stopSignal } from './process-life.ts'
-import { admitHolder, admitResearcher, createVenue, loadVenue } from './venue-files.ts'
 import { SOFTWARE } from './version.ts'
 
 const directoryOption = () =>
   new Option('-d, --directory <path>', 'where the venue lies').env('SLUICE_VENUE').default('venue')
 
-/** `sluice coordinator …`: for the operator of a venue. */
+/** `sluice coordinator …`: for the operator of a venue. What a command needs is loaded when it runs. */
 export function addCoordinatorCommands(program: Command): void {
   const coordinator = program
     .command('coordinator')
@@ -22,6 +19,7 @@ export function addCoordinatorCommands(program: Command): void {
     .option('--listen <host:port>', 'where to listen', '127.0.0.1:7443')
     .option('--address <host:port>', 'where holders and researchers dial; the same unless told')
     .action(async ({ directory, ...options }) => {
+      const { createVenue } = await import('./venue-files.ts')
       await createVenue(directory, options)
       console.log(`Founded ${options.venue} in ${directory}.`)
       console.log(`Next: sluice coordinator admit NAME --directory ${directory} --organisation ORGANISATION --out NAME`)
@@ -37,6 +35,7 @@ export function addCoordinatorCommands(program: Command): void {
     .option('--researcher', 'may submit jobs; holds no data')
     .requiredOption('--out <path>', 'the directory to make')
     .action(async (name, { directory, organisation, researcher, out }) => {
+      const { admitHolder, admitResearcher } = await import('./venue-files.ts')
       if (researcher) {
         await admitResearcher(directory, name, out)
         console.log(`Admitted researcher ${name}: hand over ${out}.`)
@@ -59,6 +58,11 @@ export function addCoordinatorCommands(program: Command): void {
     .addOption(new Option('--database-url <url>', 'PostgreSQL instead of the embedded database').env('DATABASE_URL'))
     .addOption(new Option('--log-level <level>', 'trace … fatal').env('SLUICE_LOG_LEVEL').default('info'))
     .action(async ({ directory, databaseUrl, logLevel }) => {
+      const [{ runCoordinator }, { loadVenue }, { openLog, stopSignal }] = await Promise.all([
+        import('./coordinator-process.ts'),
+        import('./venue-files.ts'),
+        import('./process-life.ts'),
+      ])
       const log = openLog('coordinator', logLevel)
       await runCoordinator(directory, await loadVenue(directory), databaseUrl, SOFTWARE, log, stopSignal())
     })

@@ -1,14 +1,10 @@
 import { type Command, Option } from 'commander'
-import { loadHolderSettings } from '../../nodes/holder/configuration-files.ts'
-import { openDataset } from '../../nodes/holder/datasets.ts'
-import { runHolderNode } from '../../nodes/holder/holder-node.ts'
-import { openLog, stopSignal } from './process-life.ts'
 import { SOFTWARE } from './version.ts'
 
 const directoryOption = () =>
   new Option('-d, --directory <path>', 'where holder.yaml lies').env('SLUICE_HOLDER').default('.')
 
-/** `sluice holder …`: for the operator of a data holder. */
+/** `sluice holder …`: for the operator of a data holder. What a command needs is loaded when it runs. */
 export function addHolderCommands(program: Command): void {
   const holder = program.command('holder').description('run a data holder’s node: it dials out and opens no port')
 
@@ -18,6 +14,11 @@ export function addHolderCommands(program: Command): void {
     .addOption(directoryOption())
     .addOption(new Option('--log-level <level>', 'trace … fatal').env('SLUICE_LOG_LEVEL').default('info'))
     .action(async ({ directory, logLevel }) => {
+      const [{ loadHolderSettings }, { runHolderNode }, { openLog, stopSignal }] = await Promise.all([
+        import('../../nodes/holder/configuration-files.ts'),
+        import('../../nodes/holder/holder-node.ts'),
+        import('./process-life.ts'),
+      ])
       const settings = await loadHolderSettings(directory)
       const log = openLog(settings.config.name, logLevel)
       await runHolderNode(settings, SOFTWARE, log, stopSignal())
@@ -29,6 +30,10 @@ export function addHolderCommands(program: Command): void {
     .addOption(directoryOption())
     .option('--json', 'print one JSON object')
     .action(async ({ directory, json }) => {
+      const [{ loadHolderSettings }, { openDataset }] = await Promise.all([
+        import('../../nodes/holder/configuration-files.ts'),
+        import('../../nodes/holder/datasets.ts'),
+      ])
       const { config, policy } = await loadHolderSettings(directory)
       const datasets = []
       for (const dataset of config.datasets) {

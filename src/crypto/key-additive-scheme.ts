@@ -36,7 +36,7 @@ export async function createKeyAdditiveScheme(ring?: Ring): Promise<PayloadSchem
     createProtector: (parameters, planDigest, key) => createProtector(arithmetic, scratch, parameters, planDigest, key),
     createAccumulator: (parameters, planDigest, chunkIndex) => {
       const geometry = chunkGeometry(parameters, chunkIndex)
-      const sum = createSum(parameters, geometry)
+      const sum = createSum(scratch, parameters, geometry)
       const opener = createOpener(arithmetic, scratch, parameters, geometry, publicPolynomials(planDigest))
       return {
         chunkIndex,
@@ -50,6 +50,7 @@ export async function createKeyAdditiveScheme(ring?: Ring): Promise<PayloadSchem
           if (keySum === undefined) throw new CryptoError('already-disposed', 'Prepare the key sum again.')
           return opener.open(sum.reduced(), sum.contributorCount, keySum)
         },
+        dispose: sum.dispose,
       } satisfies ChunkAccumulator
     },
     prepareKeySum: (keySum) => {
@@ -148,11 +149,17 @@ function createPad(scratch: Scratch, parameters: PayloadParameters, geometry: Ch
 }
 
 /** The sum of contributions, limb by limb, reduced when a limb could overflow. */
-function createSum(parameters: PayloadParameters, geometry: ChunkGeometry) {
-  const limbs = new Uint32Array(2 * geometry.coefficientCount)
+function createSum(scratch: Scratch, parameters: PayloadParameters, geometry: ChunkGeometry) {
+  let held: Uint32Array | undefined = scratch.takeLimbs(geometry.coefficientCount)
   let contributorCount = 0
   let unreduced = 0
+  const alive = (): Uint32Array => {
+    if (held === undefined)
+      throw new CryptoError('already-disposed', 'This sum was dropped: add the contributions anew.')
+    return held
+  }
   const reduced = (): Uint32Array => {
+    const limbs = alive()
     if (unreduced > 0) reduceSums(limbs)
     unreduced = 0
     return limbs
@@ -169,10 +176,14 @@ function createSum(parameters: PayloadParameters, geometry: ChunkGeometry) {
           `The plan allows ${parameters.maxContributors} contributors in one sum: split them into groups.`,
         )
       }
-      if (unreduced === ADDITIONS_BEFORE_REDUCTION) reduced()
+      const limbs = unreduced === ADDITIONS_BEFORE_REDUCTION ? reduced() : alive()
       addPacked(bytes, geometry.coefficientCount, limbs)
       contributorCount++
       unreduced++
+    },
+    dispose: (): void => {
+      if (held !== undefined) scratch.giveBack(held)
+      held = undefined
     },
   }
 }

@@ -1,5 +1,5 @@
 import { CryptoError } from './crypto-error.ts'
-import { POLYNOMIALS_PER_LOAD, RESIDUE_BITS, RING_DEGREE, RING_MODULUS } from './ring-constants.ts'
+import { POLYNOMIALS_PER_LOAD, RESIDUE_BITS, RING_DEGREE } from './ring-constants.ts'
 
 /**
  * Width of the discrete Gaussian for keys and errors is sigma = 6.7, written as tenths so that the bounds that follow
@@ -78,7 +78,9 @@ export function payloadParameters(request: {
   requireInteger('length', length, 1, Number.MAX_SAFE_INTEGER)
   const deltaBits = noiseRoomBits(maxContributors)
   const laneBits = precisionBits + ceilLog2(maxContributors)
-  const lanes = lanesThatFit(deltaBits, laneBits, maxContributors * (2 ** precisionBits - 1))
+  // Nothing wraps modulo q even when the lanes fill all 54 bits: a lane's largest sum is at least n below 2^laneBits, so the
+  // largest message leaves n * Delta >= 2^21 below 2^54, and q is only 77,823 below it.
+  const lanes = Math.floor((RESIDUE_BITS - deltaBits) / laneBits)
   if (lanes === 0) {
     throw new CryptoError(
       'no-lane-fits',
@@ -163,21 +165,6 @@ function noiseRoomBits(contributorCount: number): number {
   let bits = 0
   while (4 ** bits * 100 < squaredTimes100) bits++
   return bits
-}
-
-/**
- * The most lanes for which even the largest sum, plus one Delta of noise room, stays below q: then nothing wraps, and
- * what decodes is the sum.
- */
-function lanesThatFit(deltaBits: number, laneBits: number, largestSum: number): number {
-  let lanes = 0
-  let largestMessage = 0n
-  for (;;) {
-    largestMessage += BigInt(largestSum) << BigInt(lanes * laneBits)
-    const bits = deltaBits + (lanes + 1) * laneBits
-    if (bits > RESIDUE_BITS || (largestMessage + 1n) << BigInt(deltaBits) >= RING_MODULUS) return lanes
-    lanes++
-  }
 }
 
 function ceilLog2(count: number): number {

@@ -80,6 +80,8 @@ export interface ChunkAccumulator {
    * @throws CryptoError `nothing-to-open` | `key-sum-implausible` | `noise-out-of-bounds` | `sum-out-of-bounds`
    */
   open(keySum: PreparedKeySum): Float64Array
+  /** Gives its memory back at once. It cannot be used afterwards. */
+  dispose(): void
 }
 
 /** A key sum ready for use by the scheme that prepared it. */

@@ -127,7 +127,9 @@ function protect(protection: Protection, chunkIndex: number, values: Uint32Array
 function open(scheme: PayloadScheme, vector: number, chunkIndex: number): Float64Array {
   const { keySum } = aggregationOf(vector)
   if (keySum === undefined) throw new CryptoError('nothing-to-open', 'Set the key sum before opening.')
-  const sums = accumulatorOf(scheme, vector, chunkIndex).open(keySum)
+  const accumulator = accumulatorOf(scheme, vector, chunkIndex)
+  const sums = accumulator.open(keySum)
+  accumulator.dispose()
   aggregationOf(vector).accumulators.delete(chunkIndex)
   return sums
 }
@@ -160,7 +162,9 @@ function end(vector: number): void {
   for (const pad of protection?.pads.values() ?? []) pad.dispose()
   protection?.key.dispose()
   protections.delete(vector)
-  aggregations.get(vector)?.keySum?.dispose()
+  const aggregation = aggregations.get(vector)
+  for (const accumulator of aggregation?.accumulators.values() ?? []) accumulator.dispose()
+  aggregation?.keySum?.dispose()
   aggregations.delete(vector)
 }
 

@@ -1,6 +1,7 @@
 import { createCipheriv } from 'node:crypto'
 import { CryptoError } from './crypto-error.ts'
 import { sha256 } from './digest.ts'
+import { fillWithKeystream } from './keystream.ts'
 import { RESIDUE_BITS, RING_DEGREE, RING_MODULUS } from './ring-constants.ts'
 
 /**
@@ -20,7 +21,6 @@ import { RESIDUE_BITS, RING_DEGREE, RING_MODULUS } from './ring-constants.ts'
 const DOMAIN = Buffer.from('sluice/public-polynomials/v1')
 const DIGEST_BYTES = 32
 const POLYNOMIAL_BYTES = 8 * RING_DEGREE
-const ZEROS = new Uint8Array(POLYNOMIAL_BYTES)
 const BLOCKS_PER_POLYNOMIAL = BigInt(POLYNOMIAL_BYTES / 16)
 const REPLACEMENT_DOMAIN = 1n << 127n
 
@@ -102,10 +102,7 @@ function isResidue(low: number, high: number): boolean {
 function keystream(key: Uint8Array, counterBlock: bigint, words: Uint32Array): void {
   const counter = Buffer.from(counterBlock.toString(16).padStart(32, '0'), 'hex')
   const bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength)
-  const cipher = createCipheriv('aes-256-ctr', key, counter)
-  for (let start = 0; start < bytes.length; start += ZEROS.length) {
-    bytes.set(cipher.update(ZEROS.subarray(0, bytes.length - start)), start)
-  }
+  fillWithKeystream(createCipheriv('aes-256-ctr', key, counter), bytes)
 }
 
 function* replacements(key: Uint8Array, firstBlock: bigint): Generator<readonly [number, number], never> {

@@ -1,10 +1,9 @@
 import { createCipheriv, randomFillSync } from 'node:crypto'
 import { CryptoError } from './crypto-error.ts'
+import { fillWithKeystream } from './keystream.ts'
 
 /** The only seed length of Sluice: 256 bits end to end, so that no path goes through a smaller one. */
 export const SEED_BYTES = 32
-
-const ZEROS = new Uint8Array(2 ** 14)
 
 /**
  * A source of uniform bytes. All crypto takes its randomness through this port, so that a test can replay a run.
@@ -36,11 +35,6 @@ export function seededRandomness(seed: Uint8Array): Randomness {
   }
   const keystream = createCipheriv('aes-256-ctr', seed, new Uint8Array(16))
   return {
-    fill: (bytes) => {
-      // XOR of the keystream with zeros is the keystream; update() never buffers in counter mode.
-      for (let start = 0; start < bytes.length; start += ZEROS.length) {
-        bytes.set(keystream.update(ZEROS.subarray(0, bytes.length - start)), start)
-      }
-    },
+    fill: (bytes) => fillWithKeystream(keystream, bytes),
   }
 }

@@ -33,7 +33,7 @@ export function defineStatement<T>(name: string, schema: z.ZodType<T>): Statemen
 
 /** The signed statement. `value` is checked against the schema, so that nothing leaves that a peer would refuse. */
 export function signStatement<T>(kind: StatementKind<T>, value: T, key: StatementKey): Envelope {
-  const body = Buffer.from(JSON.stringify(kind.schema.parse(value)), 'utf8')
+  const body = new TextEncoder().encode(JSON.stringify(kind.schema.parse(value)))
   return signEnvelope(kind.payloadType, body, key)
 }
 

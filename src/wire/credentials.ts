@@ -22,7 +22,7 @@ export function checkOwnCertificate(tls: TlsMaterial, now: Date): Identity {
   if (!certificate.checkIssued(authority) || !certificate.verify(authority.publicKey)) {
     throw new WireError(
       'certificate-foreign',
-      `The certificate of "${certificate.subject}" was not issued by the venue's authority: use the files of one invitation.`,
+      `The certificate of "${certificate.subject}" was not issued by the venue's authority: use the files of one admission.`,
     )
   }
   if (now.getTime() > Date.parse(certificate.validTo)) {

@@ -357,6 +357,38 @@ describe('opening', () => {
     )
   })
 
+  it('refuses anything above the topmost lane', () => {
+    const top = deltaBits + parameters.lanes * parameters.laneBits
+    expect(top).toBeLessThan(53)
+    for (const bit of [top, 53]) {
+      const mauled = [shiftResidue(contributions[0], coefficientCount, 7, 1n << BigInt(bit)), ...contributions.slice(1)]
+      expect(() => openChunk(parameters, mauled, sumOfKeys(keys))).toThrow(
+        expect.objectContaining({ code: 'sum-out-of-bounds' }),
+      )
+    }
+  })
+
+  it('starts every sum from nothing, also in memory that a dropped sum gave back', () => {
+    const full = payloadParameters({ precisionBits: 16, maxContributors: 3, length: 65_536 })
+    const key = drawOneTimeKey(randomness)
+    const values = uniformValues(65_536, 16)
+    const [bytes] = protectVector(full, key, values)
+    const prepared = scheme.prepareKeySum(key.coefficients)
+    for (let round = 0; round < 2; round++) {
+      const accumulator = scheme.createAccumulator(full, planDigest, 0)
+      accumulator.add(bytes)
+      expect(Buffer.from(accumulator.open(prepared).buffer).equals(Buffer.from(Float64Array.from(values).buffer))).toBe(
+        true,
+      )
+      accumulator.dispose()
+      accumulator.dispose()
+      const refusal = expect.objectContaining({ code: 'already-disposed' })
+      expect(() => accumulator.add(bytes)).toThrow(refusal)
+      expect(() => accumulator.open(prepared)).toThrow(refusal)
+    }
+    prepared.dispose()
+  })
+
   it('does not open with a key sum that is wrong in one coefficient, lacks a contributor, or is of another set', () => {
     const off = sumOfKeys(keys)
     off[1234] += 1

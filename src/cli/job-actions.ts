@@ -1,0 +1,114 @@
+import type { StoredJobEvent } from '../coordinator/ports.ts'
+import { isDigest } from '../crypto/digest.ts'
+import { JobsConnection } from '../wire/jobs-client.ts'
+import { CliError } from './cli-error.ts'
+import { readDataFile, writeWholeFile } from './files.ts'
+import { describeEvent } from './job-progress.ts'
+import { loadResearcher } from './venue-files.ts'
+
+/*
+ * What the `sluice job` commands do. Loaded when one runs, so that help and wrong command lines answer at once.
+ */
+
+export interface JobOptions {
+  /** The researcher's directory. */
+  readonly as: string
+  readonly json?: boolean
+}
+
+export function submitJob(file: string, options: JobOptions & { readonly watch?: boolean }): Promise<void> {
+  return withConnection(options.as, async (connection) => {
+    const job = await connection.submit(await readDataFile(file))
+    console.log(options.json ? JSON.stringify({ job }) : job)
+    if (options.watch) await watchToEnd(connection, job, options.json)
+  })
+}
+
+export function listJobs(options: JobOptions & { readonly limit: number }): Promise<void> {
+  return withConnection(options.as, async (connection) => {
+    const jobs = await connection.list(options.limit)
+    if (options.json) return console.log(JSON.stringify(jobs))
+    for (const { job, name, state, submittedAt, reason } of jobs) {
+      console.log(`${job.slice(0, 12)}…  ${state.padEnd(9)}  ${submittedAt}  ${name}${reason ? `  (${reason})` : ''}`)
+    }
+    if (jobs.length === 0) console.log('No jobs yet: sluice job submit job.yaml')
+  })
+}
+
+export function watchJob(id: string, options: JobOptions): Promise<void> {
+  return withConnection(options.as, async (connection) =>
+    watchToEnd(connection, await resolveJob(connection, id), options.json),
+  )
+}
+
+export function fetchJobResult(id: string, options: JobOptions & { readonly out: string }): Promise<void> {
+  return withConnection(options.as, async (connection) => {
+    const written = await fetchResult(connection, await resolveJob(connection, id), options.out)
+    console.log(options.json ? JSON.stringify(written) : written.files.map((path) => `wrote ${path}`).join('\n'))
+  })
+}
+
+export function cancelJob(id: string, options: JobOptions): Promise<void> {
+  return withConnection(options.as, async (connection) => {
+    const cancelled = await connection.cancel(await resolveJob(connection, id))
+    if (options.json) return console.log(JSON.stringify({ cancelled }))
+    console.log(cancelled ? 'cancelled' : 'had ended before')
+  })
+}
+
+async function withConnection(directory: string, use: (connection: JobsConnection) => Promise<unknown>): Promise<void> {
+  const { config, tls } = await loadResearcher(directory)
+  const connection = new JobsConnection(config.coordinator, config.venue, tls)
+  try {
+    await use(connection)
+  } finally {
+    connection.close()
+  }
+}
+
+/** A full id, or the first characters of one of the venue's jobs. @throws CliError `usage` */
+async function resolveJob(connection: JobsConnection, id: string): Promise<string> {
+  if (isDigest(id)) return id
+  const prefix: string = id
+  const matches = (await connection.list(1000)).filter(({ job }) => prefix.length >= 4 && job.startsWith(prefix))
+  if (matches.length === 1) return matches[0].job
+  throw new CliError(
+    'usage',
+    `${matches.length || 'No'} jobs begin with "${prefix}": give more of the id, see "sluice job list".`,
+  )
+}
+
+async function watchToEnd(connection: JobsConnection, job: string, json = false): Promise<void> {
+  let last: StoredJobEvent | undefined
+  for await (const stored of connection.watch(job)) {
+    console.log(json ? JSON.stringify(stored) : describeEvent(stored))
+    last = stored
+  }
+  const { summary } = await connection.result(job)
+  if (summary.state === 'completed') return
+  throw new CliError(
+    'job-failed',
+    `The job ended ${summary.state}: ${summary.reason ?? last?.event.kind ?? 'no reason'}`,
+  )
+}
+
+/** File names of what a job gives. */
+const OUTPUT_FILES: Record<string, string> = {
+  model: 'model.safetensors',
+  statistics: 'statistics.json',
+  evaluation: 'evaluation.json',
+}
+
+/** Writes the latest version of every output of a job. @throws CliError `job-failed` when there is none yet */
+async function fetchResult(connection: JobsConnection, job: string, out: string) {
+  const { summary, outputs } = await connection.result(job)
+  const latest = new Map(outputs.map((output) => [output.name, output]))
+  if (latest.size === 0) throw new CliError('job-failed', `The job is ${summary.state} and has made nothing yet.`)
+  const files: string[] = []
+  for (const { name, digest } of latest.values()) {
+    const path = `${out}/${OUTPUT_FILES[name] ?? name}`
+    await writeWholeFile(path, await connection.output(job, digest))
+    files.push(path)
+  }
+  return { job, state: summary.state, modelVersion: latest.get('model')?.version ?? 0, files }
+}

@@ -1,0 +1,199 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parse, stringify } from 'yaml'
+import { heartDirectory } from '../../nodes/examples/heart/hospitals.ts'
+import { admitHolder, admitResearcher, createVenue } from '../../src/cli/venue-files.ts'
+import { createAuthority, issueCertificate } from '../../src/crypto/certificates.ts'
+import { runSluice } from '../support/processes.ts'
+
+let root: string
+const at = (...path: string[]) => join(root, ...path)
+
+beforeAll(async () => {
+  root = mkdtempSync(join(tmpdir(), 'sluice-cli-'))
+  await createVenue(at('venue'), { venue: 'hearts.example', listen: '127.0.0.1:9' })
+  await admitHolder(at('venue'), 'north', 'North Clinic', at('north'))
+  await admitResearcher(at('venue'), 'ada', at('ada'))
+})
+afterAll(() => rmSync(root, { recursive: true }))
+
+/** A command that fails must do so with exit code 1, one line that names the code, and no stack. */
+async function expectFailure(args: string[], code: string, says: RegExp | string) {
+  const { code: exit, stderr } = await runSluice(args)
+  expect(stderr).toContain(`[${code}]`)
+  expect(stderr).toMatch(says)
+  expect(stderr).not.toMatch(/\n\s+at /)
+  expect(exit).toBe(1)
+}
+
+function edit(file: string, changes: object): void {
+  writeFileSync(file, stringify({ ...parse(readFileSync(file, 'utf8')), ...changes }))
+}
+
+describe('sluice', () => {
+  it('teaches with --help, at every level', async () => {
+    const commands = [
+      [],
+      ['coordinator'],
+      ['coordinator', 'init'],
+      ['coordinator', 'admit'],
+      ['coordinator', 'start'],
+      ['holder'],
+      ['holder', 'start'],
+      ['holder', 'check'],
+      ['job'],
+      ['job', 'submit'],
+      ['job', 'list'],
+      ['job', 'watch'],
+      ['job', 'result'],
+      ['job', 'cancel'],
+      ['demo'],
+    ]
+    const finished = await Promise.all(commands.map((command) => runSluice([...command, '--help'])))
+    for (const [i, { code, stdout }] of finished.entries()) {
+      expect(code, commands[i].join(' ')).toBe(0)
+      expect(stdout).toContain(`Usage: sluice${commands[i].map((part) => ` ${part}`).join('')}`)
+      expect(stdout.length).toBeGreaterThan(150)
+    }
+  })
+
+  it('ends with 2 for a wrong command line, and points to the help', async () => {
+    for (const args of [['nonsense'], ['job', 'submit'], ['demo', '--rounds', 'many'], ['coordinator', 'admit', 'x']]) {
+      const { code, stderr } = await runSluice(args)
+      expect(code, args.join(' ')).toBe(2)
+      expect(stderr).toContain('--help')
+    }
+  })
+})
+
+describe('a venue', () => {
+  it('is founded once, and never overwritten', async () => {
+    const before = readFileSync(at('venue/secrets/authority.key.pem'), 'utf8')
+    await expectFailure(
+      ['coordinator', 'init', '--directory', at('venue')],
+      'directory-not-empty',
+      'holds a venue already',
+    )
+    expect(readFileSync(at('venue/secrets/authority.key.pem'), 'utf8')).toBe(before)
+  })
+
+  it('keeps its secrets to its owner', () => {
+    const secrets = [
+      'venue/secrets/authority.key.pem',
+      'venue/secrets/tls.key.pem',
+      'venue/secrets/statement.seed',
+      'north/secrets/tls.key.pem',
+      'north/secrets/identity.json',
+      'ada/secrets/tls.key.pem',
+    ]
+    for (const secret of secrets) expect(statSync(at(secret)).mode & 0o077, secret).toBe(0)
+    for (const directory of ['venue/secrets', 'north/secrets', 'ada/secrets'])
+      expect(statSync(at(directory)).mode & 0o077).toBe(0)
+  })
+
+  it('admits a name once, and wants an organisation', async () => {
+    await expectFailure(
+      ['coordinator', 'admit', 'north', '--directory', at('venue'), '--organisation', 'X', '--out', at('again')],
+      'already-admitted',
+      'another name',
+    )
+    await expectFailure(
+      ['coordinator', 'admit', 'south', '--directory', at('venue'), '--out', at('south')],
+      'usage',
+      '--organisation',
+    )
+  })
+
+  it('is told what is wrong with its configuration, field by field', async () => {
+    await expectFailure(['coordinator', 'start', '--directory', at('nowhere')], 'file-not-readable', 'coordinator.yaml')
+    await createVenue(at('wrong'), { venue: 'hearts.example', listen: '127.0.0.1:0' })
+    edit(at('wrong/coordinator.yaml'), { committeeTimeoutMs: 'soon', lisen: 1 })
+    await expectFailure(
+      ['coordinator', 'start', '--directory', at('wrong')],
+      'file-invalid',
+      /committeeTimeoutMs[\s\S]*lisen|lisen[\s\S]*committeeTimeoutMs/,
+    )
+  })
+
+  it('is told when its port is taken', async () => {
+    const taken: Server = await new Promise((done) => {
+      const server = createServer().listen(0, '127.0.0.1', () => done(server))
+    })
+    const { port } = taken.address() as { port: number }
+    await createVenue(at('taken'), { venue: 'hearts.example', listen: `127.0.0.1:${port}` })
+    await expectFailure(['coordinator', 'start', '--directory', at('taken')], 'port-in-use', String(port))
+    await new Promise((done) => taken.close(done))
+  })
+})
+
+describe('a holder', () => {
+  const check = ['holder', 'check', '--directory']
+
+  it('sees what it would bring, and whether its policy offers it', async () => {
+    edit(at('north/holder.yaml'), { datasets: [{ name: 'heart', path: join(heartDirectory, 'cleveland.csv') }] })
+    const plain = await runSluice([...check, at('north')])
+    expect(plain.stdout).toContain('heart: 304 records')
+    expect(plain.stdout).toContain('NOT offered')
+    edit(at('north/policy.yaml'), { datasets: { heart: {} } })
+    const { stdout } = await runSluice([...check, at('north'), '--json'])
+    expect(JSON.parse(stdout)).toMatchObject({
+      name: 'north',
+      datasets: [{ name: 'heart', recordCount: 304, offered: true }],
+    })
+  })
+
+  it('is told what is wrong with its files, field by field', async () => {
+    await expectFailure([...check, at('nowhere')], 'config-invalid', 'holder.yaml')
+    await admitHolder(at('venue'), 'west', 'West Clinic', at('west'))
+    edit(at('west/policy.yaml'), { minContributors: 1 })
+    await expectFailure([...check, at('west')], 'config-invalid', 'minContributors')
+    edit(at('west/policy.yaml'), { minContributors: 3 })
+    writeFileSync(at('west/secrets/identity.json'), '{ not yaml: [')
+    await expectFailure([...check, at('west')], 'config-invalid', 'identity.json is not YAML')
+  })
+
+  it('is told which file, column or line of its data is wrong', async () => {
+    await admitHolder(at('venue'), 'east', 'East Clinic', at('east'))
+    const files: [string, string, string][] = [
+      ['absent.csv', '', 'file-not-found'],
+      ['broken.csv', 'a,b\n1,2\n3\n4,5,6\n', 'csv-malformed'],
+      ['headless.csv', '1,2\n3,4\n', 'csv-without-header'],
+      ['data.txt', 'a\n1\n', 'file-format-unknown'],
+    ]
+    for (const [name, content, code] of files) {
+      if (content) writeFileSync(at('east', name), content)
+      edit(at('east/holder.yaml'), { datasets: [{ name: 'heart', path: name }] })
+      await expectFailure([...check, at('east')], code, name)
+    }
+  })
+
+  it('with an expired or foreign certificate does not start, and is told what to do', async () => {
+    await admitHolder(at('venue'), 'old', 'Old Clinic', at('old'))
+    const authority = {
+      keyPem: readFileSync(at('venue/secrets/authority.key.pem'), 'utf8'),
+      certificatePem: readFileSync(at('venue/authority.pem'), 'utf8'),
+    }
+    const identity = { venue: 'hearts.example', role: 'holder', name: 'old' } as const
+    const expired = await issueCertificate(authority, identity, -60_000)
+    writeFileSync(at('old/tls.pem'), expired.certificatePem)
+    writeFileSync(at('old/secrets/tls.key.pem'), expired.keyPem)
+    await expectFailure(['holder', 'start', '--directory', at('old')], 'certificate-expired', 'ask the venue')
+    const foreign = await issueCertificate(await createAuthority('hearts.example', 1e9), identity, 1e9)
+    writeFileSync(at('old/tls.pem'), foreign.certificatePem)
+    await expectFailure(['holder', 'start', '--directory', at('old')], 'certificate-foreign', 'one admission')
+  })
+})
+
+describe('a researcher', () => {
+  it('is told when no coordinator answers', async () => {
+    await expectFailure(['job', 'list', '--as', at('ada')], 'coordinator-unreachable', 'check the address')
+  })
+
+  it('is told when the directory or the file is not there, or not a job', async () => {
+    await expectFailure(['job', 'list', '--as', at('nobody')], 'file-not-readable', 'researcher.yaml')
+    await expectFailure(['job', 'submit', at('no.yaml'), '--as', at('ada')], 'file-not-readable', 'no.yaml')
+  })
+})
