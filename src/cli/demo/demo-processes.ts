@@ -80,6 +80,19 @@ export class SluiceProcess {
     })
   }
 
+  /** Everything that the process has written to standard error, at most the last 4000 characters. */
+  get errors(): string {
+    return this.#errors
+  }
+
+  /** Ends the process at once, as a crash would. */
+  async kill(): Promise<void> {
+    if (this.#ended) return
+    const gone = once(this.#child, 'close')
+    this.#child.kill('SIGKILL')
+    await gone
+  }
+
   /** Asks the process to stop, and makes it when it does not. */
   async stop(): Promise<void> {
     if (this.#ended) return

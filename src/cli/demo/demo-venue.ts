@@ -31,7 +31,7 @@ export async function startDemoVenue(note: (line: string) => void): Promise<Demo
   }
   try {
     note('founding a venue, admitting four hospitals')
-    const venueDirectory = await foundVenue(root)
+    const venueDirectory = await foundHeartVenue(root)
     note('starting a coordinator and four data-holder nodes')
     const coordinator = new SluiceProcess('coordinator', ['coordinator', 'start', '--directory', venueDirectory])
     processes.push(coordinator)
@@ -48,7 +48,8 @@ export async function startDemoVenue(note: (line: string) => void): Promise<Demo
   }
 }
 
-async function foundVenue(root: string): Promise<string> {
+/** Founds the venue of the demo under `root`: `venue`, one directory per hospital, `researcher`. @returns the first */
+export async function foundHeartVenue(root: string): Promise<string> {
   const venueDirectory = join(root, 'venue')
   await createVenue(venueDirectory, { venue: 'heart.demo', listen: `127.0.0.1:${await findFreePort()}` })
   for (const { name, title } of heartHospitals) await admitHolder(venueDirectory, name, title, join(root, name))
