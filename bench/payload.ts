@@ -37,10 +37,17 @@ function print(row: Row): void {
     )
 }
 
-function randomValues(length: number, precisionBits: number): Uint32Array {
-  const values = new Uint32Array(length)
-  for (let at = 0; at < length; at += 16_384)
-    systemRandomness.fill(new Uint8Array(values.buffer, at * 4, Math.min(16_384, length - at) * 4))
+function randomValues(
+  length: number,
+  precisionBits: number,
+  memory: ArrayBufferLike = new ArrayBuffer(4 * length),
+): Uint32Array {
+  const values = new Uint32Array(memory)
+  const draws = new Uint32Array(16_384)
+  for (let at = 0; at < length; at += draws.length) {
+    systemRandomness.fill(new Uint8Array(draws.buffer))
+    values.set(draws.subarray(0, Math.min(draws.length, length - at)), at)
+  }
   if (precisionBits < 32) for (let i = 0; i < length; i++) values[i] >>>= 32 - precisionBits
   return values
 }
@@ -203,7 +210,9 @@ async function runThroughWorkers(
   const expected = new Float64Array(parameters.length)
   const indices = Array.from({ length: parameters.chunkCount }, (_, index) => index)
   for (let i = 0; i < contributors; i++) {
-    const values = randomValues(parameters.length, parameters.precisionBits)
+    // In shared memory the threads read the values in place; otherwise each chunk is copied on its way.
+    const memory = new SharedArrayBuffer(4 * parameters.length)
+    const values = randomValues(parameters.length, parameters.precisionBits, memory)
     addPlain(expected, values)
     const key = drawOneTimeKey(systemRandomness)
     for (let c = 0; c < keySum.length; c++) keySum[c] += key.coefficients[c]
@@ -325,7 +334,10 @@ async function benchOneThreadCases(): Promise<void> {
 }
 
 async function benchWorkerCases(): Promise<void> {
-  for (const threads of [1, 2]) print(await benchThreads(threads, 10, 16))
+  const [one, two] = [await benchThreads(1, 10, 16), await benchThreads(2, 10, 16)]
+  const ratio = (field: string) => round(Number(one[field]) / Number(two[field]))
+  print(one)
+  print({ ...two, protectSpeedUp: ratio('protectMs'), openSpeedUp: ratio('openMs') })
 }
 
 if (process.argv.includes('--huge')) print(await benchHuge())
