@@ -3,7 +3,8 @@
  * the roles are pure functions, and the lines between them are the messages. Sections are those of docs/PROTOCOL.md.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createPayloadScheme, type PayloadScheme } from '../src/crypto/payload-scheme.ts'
+import type { PayloadScheme } from '../src/crypto/payload-scheme.ts'
+import { createPayloadScheme } from '../src/crypto/payload-schemes.ts'
 import { answerCertificate, endorseManifest } from '../src/protocol/committee-member.ts'
 import {
   advanceRound,

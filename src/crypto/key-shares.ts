@@ -148,7 +148,7 @@ export function packShare(share: Uint32Array): Uint8Array {
 }
 
 /**
- * The inverse of {@link packShare} for `length` residues; length and padding are checked before anything is allocated.
+ * The inverse of {@link packShare} for `length` residues; the length is checked before anything is allocated.
  * @throws CryptoError `bad-share` for a wrong length, a residue ≥ p or non-zero padding.
  */
 export function unpackShare(bytes: Uint8Array, length: number): Uint32Array {

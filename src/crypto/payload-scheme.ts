@@ -1,4 +1,3 @@
-import { createKeyAdditiveScheme, KEY_ADDITIVE_RLWE } from './key-additive-scheme.ts'
 import type { OneTimeKey } from './one-time-key.ts'
 import { checkPacked } from './packing.ts'
 import { chunkGeometry, type PayloadParameters } from './payload-parameters.ts'
@@ -98,18 +97,4 @@ export interface PreparedKeySum {
  */
 export function checkChunk(parameters: PayloadParameters, chunkIndex: number, bytes: Uint8Array): void {
   checkPacked(bytes, chunkGeometry(parameters, chunkIndex).coefficientCount)
-}
-
-/** Every scheme there is, by the name that a plan gives. A new one is registered here. */
-const SCHEMES = { [KEY_ADDITIVE_RLWE]: () => createKeyAdditiveScheme() }
-
-export type PayloadSchemeName = keyof typeof SCHEMES
-
-/**
- * Loads a payload scheme, with the library that it needs (about 20 ms).
- *
- * @throws CryptoError `ring-unavailable` | `platform-unsupported`
- */
-export function createPayloadScheme(name: PayloadSchemeName = KEY_ADDITIVE_RLWE): Promise<PayloadScheme> {
-  return SCHEMES[name]()
 }

@@ -2,15 +2,8 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { CryptoError, type CryptoErrorCode } from './crypto-error.ts'
 import { OneTimeKey } from './one-time-key.ts'
 import type { PayloadParameters } from './payload-parameters.ts'
-import {
-  type ChunkAccumulator,
-  type ChunkProtector,
-  createPayloadScheme,
-  type Pad,
-  type PayloadScheme,
-  type PayloadSchemeName,
-  type PreparedKeySum,
-} from './payload-scheme.ts'
+import type { ChunkAccumulator, ChunkProtector, Pad, PayloadScheme, PreparedKeySum } from './payload-scheme.ts'
+import { createPayloadScheme, type PayloadSchemeName } from './payload-schemes.ts'
 
 /**
  * The thread side of payload-workers.ts: keeps the pads and running sums of the chunks that are assigned to it, so that

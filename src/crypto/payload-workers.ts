@@ -5,7 +5,7 @@ import { KEY_ADDITIVE_RLWE } from './key-additive-scheme.ts'
 import type { OneTimeKey } from './one-time-key.ts'
 import { checkLengthAndPadding } from './packing.ts'
 import { chunkGeometry, type PayloadParameters, requireValueCount } from './payload-parameters.ts'
-import type { PayloadSchemeName } from './payload-scheme.ts'
+import type { PayloadSchemeName } from './payload-schemes.ts'
 import type { WorkerMessage, WorkerReply, WorkerRequest } from './payload-worker.ts'
 
 /**

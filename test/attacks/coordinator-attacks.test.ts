@@ -4,7 +4,8 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Envelope } from '../../src/crypto/envelope.ts'
-import { createPayloadScheme, type PayloadScheme } from '../../src/crypto/payload-scheme.ts'
+import type { PayloadScheme } from '../../src/crypto/payload-scheme.ts'
+import { createPayloadScheme } from '../../src/crypto/payload-schemes.ts'
 import { statementKeyFromSeed } from '../../src/crypto/statement-key.ts'
 import { answerCertificate, endorseManifest } from '../../src/protocol/committee-member.ts'
 import { type CoordinatorRound, planRound, receiveEndorsement } from '../../src/protocol/coordinator-round.ts'

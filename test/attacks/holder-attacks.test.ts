@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { statementDigest } from '../../src/crypto/envelope.ts'
 import { SHARE_MODULUS } from '../../src/crypto/key-shares.ts'
-import { createPayloadScheme, type PayloadScheme } from '../../src/crypto/payload-scheme.ts'
+import type { PayloadScheme } from '../../src/crypto/payload-scheme.ts'
+import { createPayloadScheme } from '../../src/crypto/payload-schemes.ts'
 import { answerCertificate, endorseManifest } from '../../src/protocol/committee-member.ts'
 import { type Contribution, contributionStatement } from '../../src/protocol/contribution.ts'
 import {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { drawOneTimeKey, type OneTimeKey } from '../../src/crypto/one-time-key.ts'
 import { chunkGeometry, payloadParameters } from '../../src/crypto/payload-parameters.ts'
-import { createPayloadScheme } from '../../src/crypto/payload-scheme.ts'
+import { createPayloadScheme } from '../../src/crypto/payload-schemes.ts'
 import { type PayloadWorkers, startPayloadWorkers } from '../../src/crypto/payload-workers.ts'
 import { seededRandomness } from '../../src/crypto/randomness.ts'
 

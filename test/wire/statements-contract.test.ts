@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import protobuf from 'protobufjs'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { createPayloadScheme } from '../../src/crypto/payload-scheme.ts'
+import { createPayloadScheme } from '../../src/crypto/payload-schemes.ts'
 import { answerCertificate } from '../../src/protocol/committee-member.ts'
 import { publicationStatement } from '../../src/protocol/publication.ts'
 import { signStatement } from '../../src/protocol/statement.ts'
