@@ -9,9 +9,9 @@ export const holderPolicySchema = z.strictObject({
   /** No round over fewer organisations. */
   minContributors: z.int().min(2).default(3),
   /** No committee that opens with fewer members than this. */
-  committeeThreshold: z.int().min(2).default(2),
+  committeeThreshold: z.int().min(2).default(3),
   /** No committee that tolerates fewer colluding members than this. */
-  toleratedMembers: z.int().min(0).default(0),
+  toleratedMembers: z.int().min(0).default(1),
   /** No finer quantisation than this. */
   maxPrecisionBits: z.int().min(1).max(32).default(32),
   /** Whose company is accepted: names of the venue's members, or all of them. */

@@ -191,8 +191,8 @@ const POLICY_TEMPLATE = `# What this holder takes part in, whatever a coordinato
 # No round over fewer organisations than this.
 minContributors: 3
 # No committee that opens with fewer members, or tolerates fewer colluding ones, than this.
-committeeThreshold: 2
-toleratedMembers: 0
+committeeThreshold: 3
+toleratedMembers: 1
 # No finer quantisation of a value than this many bits.
 maxPrecisionBits: 32
 # Names of the members whose company is accepted, or all.

@@ -61,6 +61,7 @@ export function planStep(
   now: Date,
 ): RoundPlan {
   const names = cohort.map(({ holder }) => holder)
+  const organisations = new Map(cohort.map(({ holder, organisation }) => [holder, organisation]))
   const committeeSeed = digestOf(fromHex(job), Buffer.from(`/round/${round}`))
   return {
     job,
@@ -69,7 +70,7 @@ export function planStep(
     step,
     inputs: Object.entries(inputs).map(([name, digest]) => ({ name, digest })),
     cohort: [...cohort].sort((a, b) => (a.holder < b.holder ? -1 : 1)),
-    committee: drawCommittee(names, committeeSeed),
+    committee: drawCommittee(names, committeeSeed, (holder) => organisations.get(holder)!),
     minContributors: specification.protection.minContributors,
     vector: stepLayout(specification, step),
     payload: { scheme: KEY_ADDITIVE_RLWE },

@@ -11,7 +11,12 @@ import { RING_DEGREE } from '../crypto/ring-constants.ts'
 import type { BoxKey } from '../crypto/sealed-box.ts'
 import type { StatementKey, StatementPublicKey } from '../crypto/statement-key.ts'
 import { accepted, refused, type Verdict } from '../sluice-error.ts'
-import { type Contribution, contributionStatement, shareAssociatedData } from './contribution.ts'
+import {
+  type Contribution,
+  contributionStatement,
+  SEALED_SHARE_CHARACTERS,
+  shareAssociatedData,
+} from './contribution.ts'
 import { type Manifest, manifestStatement } from './manifest.ts'
 import type { Refusal } from './protocol-error.ts'
 import { countOrganisations, findMember, type RoundPlan } from './round-plan.ts'
@@ -157,6 +162,9 @@ export function readContribution(
     contribution.shares.every((share, i) => share.member === members[i])
   if (!matches)
     return refused('shares-mismatch', `${holder} does not give one share to each committee member, in order.`)
+  // Found now it costs this contributor its place; found by a member after the seal it would cost everybody the round.
+  const odd = contribution.shares.find(({ sealed }) => sealed.length !== SEALED_SHARE_CHARACTERS)
+  if (odd) return refused('shares-mismatch', `What ${holder} gives to ${odd.member} does not have the size of a share.`)
   return accepted(contribution)
 }
 

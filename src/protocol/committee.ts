@@ -19,20 +19,32 @@ export function toleratedMembers(k: number, threshold: number): number {
 }
 
 /**
- * Draws the committee from public randomness: holders ordered by H(seed ‖ holder), the first k. Nobody who cannot choose
- * the seed chooses the committee; the transparency log will fix the seed (protocol §3).
+ * Draws the committee from public randomness: holders ordered by H(seed ‖ holder), the first of each organisation, k of
+ * them. One seat an organisation, because f counts parties that collude and not their nodes. Nobody who cannot choose the
+ * seed chooses the committee; the transparency log will fix the seed (protocol §3).
  *
  * @param seed 32 bytes, public.
- * @throws ProtocolError `impossible-plan` for fewer than two holders.
+ * @param organisationOf the organisation behind a holder; each holder its own unless told.
+ * @throws ProtocolError `impossible-plan` for fewer than two organisations.
  */
-export function drawCommittee(holders: readonly string[], seed: Digest, size = COMMITTEE_SIZE) {
-  if (holders.length < 2) {
-    throw new ProtocolError('impossible-plan', 'A committee needs at least two holders: wait for more to connect.')
-  }
+export function drawCommittee(
+  holders: readonly string[],
+  seed: Digest,
+  organisationOf: (holder: string) => string = (holder) => holder,
+  size = COMMITTEE_SIZE,
+) {
   const domain = Buffer.concat([Buffer.from('sluice/v1/committee\0'), fromHex(seed)])
   const ranked = holders.map((holder) => ({ holder, rank: digestOf(domain, Buffer.from(holder)) }))
   ranked.sort((a, b) => (a.rank < b.rank ? -1 : 1))
-  const members = ranked.slice(0, Math.min(size, holders.length)).map(({ holder }) => holder)
+  const seated = new Map<string, string>()
+  for (const { holder } of ranked) {
+    const organisation = organisationOf(holder)
+    if (!seated.has(organisation)) seated.set(organisation, holder)
+  }
+  const members = [...seated.values()].slice(0, size)
+  if (members.length < 2) {
+    throw new ProtocolError('impossible-plan', 'A committee needs two organisations: wait for more holders to connect.')
+  }
   const threshold = committeeThreshold(members.length)
   return { members, threshold, tolerates: toleratedMembers(members.length, threshold) }
 }

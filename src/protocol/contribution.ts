@@ -1,5 +1,8 @@
 import { z } from 'zod'
 import { type Digest, digestOf, fromHex } from '../crypto/digest.ts'
+import { shareBytes } from '../crypto/key-shares.ts'
+import { RING_DEGREE } from '../crypto/ring-constants.ts'
+import { SEALED_BOX_OVERHEAD_BYTES } from '../crypto/sealed-box.ts'
 import { base64Field, defineStatement, digestField, identityField } from './statement.ts'
 
 /** The body of a contribution statement (protocol §4.2): names the ciphertext, carries the sealed key shares. */
@@ -14,6 +17,9 @@ export const contributionSchema = z.strictObject({
 export type Contribution = z.infer<typeof contributionSchema>
 
 export const contributionStatement = defineStatement('contribution', contributionSchema)
+
+/** Characters of one sealed share in base64: the packed share, the encapsulated key, the tag. */
+export const SEALED_SHARE_CHARACTERS = 4 * Math.ceil((shareBytes(RING_DEGREE) + SEALED_BOX_OVERHEAD_BYTES) / 3)
 
 /** The encrypted vector of one holder as the statement names it. */
 export interface PayloadReference {

@@ -40,6 +40,7 @@ export type ProtocolErrorCode =
   | 'value-count-mismatch'
   | 'value-not-finite'
   | 'impossible-plan'
+  | 'statement-too-large'
   | 'check-not-zero'
 
 export class ProtocolError extends SluiceError<ProtocolErrorCode> {}

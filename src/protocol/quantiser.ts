@@ -24,7 +24,7 @@ const BLOCK = 16_384
  * @param first index of the first value in the whole vector. @param count how many; all of them unless told.
  * @returns integers in [0, 2^precisionBits), segments in the order of the layout. As secret as the values.
  * @throws ProtocolError `value-not-finite` for NaN or infinity (the segment is named, the value is not),
- *   `value-count-mismatch` when a segment is missing or has another length.
+ *   `value-count-mismatch` when a segment is missing or has another length, or the stretch leaves the vector.
  */
 export function quantise(
   layout: VectorLayout,
@@ -33,6 +33,9 @@ export function quantise(
   first = 0,
   count = vectorLength(layout),
 ): Uint32Array {
+  if (!(first >= 0 && count >= 0 && first + count <= vectorLength(layout))) {
+    throw new ProtocolError('value-count-mismatch', `The vector has no ${count} values from ${first} on.`)
+  }
   const lanes = new Uint32Array(count)
   let segmentStart = 0
   for (const segment of layout.segments) {

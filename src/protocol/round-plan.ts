@@ -4,7 +4,7 @@ import { payloadParameters } from '../crypto/payload-parameters.ts'
 import { accepted, refused, type Verdict } from '../sluice-error.ts'
 import { toleratedMembers } from './committee.ts'
 import type { Refusal } from './protocol-error.ts'
-import { endsInCheck, vectorLength, vectorSchema } from './segments.ts'
+import { endsInCheck, hasUsableStep, vectorLength, vectorSchema } from './segments.ts'
 import { defineStatement, digestField, identityField, instantField, publicKeyField } from './statement.ts'
 
 /** One admitted data holder as the plan names it: public keys only. */
@@ -79,7 +79,8 @@ function checkCohort({ cohort }: RoundPlan): string | undefined {
   return undefined
 }
 
-function checkCommittee({ cohort, committee }: RoundPlan): string | undefined {
+function checkCommittee(plan: RoundPlan): string | undefined {
+  const { cohort, committee } = plan
   const { members, threshold, tolerates } = committee
   const holders = new Set(cohort.map((member) => member.holder))
   if (new Set(members).size !== members.length) return 'The committee names a member twice.'
@@ -90,6 +91,21 @@ function checkCommittee({ cohort, committee }: RoundPlan): string | undefined {
   if (2 * threshold <= members.length) return 'The threshold is no majority: two disjoint quorums could open two sets.'
   if (tolerates > toleratedMembers(members.length, threshold)) {
     return `${threshold} of ${members.length} members do not tolerate ${tolerates} colluding ones.`
+  }
+  return checkSeats(plan)
+}
+
+/** An organisation is one party however many nodes it runs: with more than f seats it alone would break what f promises. */
+function checkSeats({ cohort, committee: { members, tolerates } }: RoundPlan): string | undefined {
+  const organisations = new Map(cohort.map(({ holder, organisation }) => [holder, organisation]))
+  const seats = new Map<string, number>()
+  for (const member of members) {
+    const organisation = organisations.get(member)!
+    const taken = (seats.get(organisation) ?? 0) + 1
+    if (taken > Math.max(1, tolerates)) {
+      return `The committee gives ${organisation} ${taken} seats, and tolerates ${tolerates} colluding members.`
+    }
+    seats.set(organisation, taken)
   }
   return undefined
 }
@@ -106,6 +122,8 @@ function checkVector(plan: RoundPlan): string | undefined {
   const names = plan.vector.segments.map((segment) => segment.name)
   if (new Set(names).size !== names.length) return 'The vector names a segment twice.'
   if (!endsInCheck(plan.vector)) return 'The vector does not end in its check segment.'
+  const unusable = plan.vector.segments.find((segment) => !hasUsableStep(segment, plan.vector.precisionBits))
+  if (unusable) return `The bounds of segment ${unusable.name} are too close together or too far apart.`
   try {
     planParameters(plan)
   } catch (error) {

@@ -41,6 +41,12 @@ export function quantisationStep(segment: Segment, precisionBits: number): numbe
   return (segment.high - segment.low) / (2 ** precisionBits - 1)
 }
 
+/** Whether values can be scaled to steps and back in doubles: neither the step nor its inverse is zero or infinite. */
+export function hasUsableStep(segment: Segment, precisionBits: number): boolean {
+  const step = quantisationStep(segment, precisionBits)
+  return Number.isFinite(step) && step > 0 && Number.isFinite(1 / step)
+}
+
 /** A segment whose values are counts: step exactly 1, so integers up to 2^precisionBits − 1 travel exactly. */
 export function countSegment(name: string, length: number, precisionBits: number): Segment {
   return { name, length, low: 0, high: 2 ** precisionBits - 1 }

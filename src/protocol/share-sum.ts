@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { shareBytes } from '../crypto/key-shares.ts'
+import { RING_DEGREE } from '../crypto/ring-constants.ts'
 import { base64Field, defineStatement, digestField, identityField } from './statement.ts'
 
 /**
@@ -10,7 +12,7 @@ export const shareSumSchema = z.strictObject({
   plan: digestField,
   manifest: digestField,
   member: identityField,
-  shareSum: base64Field,
+  shareSum: base64Field.max(4 * Math.ceil(shareBytes(RING_DEGREE) / 3)),
 })
 
 export type ShareSum = z.infer<typeof shareSumSchema>

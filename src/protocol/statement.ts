@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type Envelope, isSignedBy, signEnvelope } from '../crypto/envelope.ts'
 import type { StatementKey, StatementPublicKey } from '../crypto/statement-key.ts'
 import { accepted, refused, type Verdict } from '../sluice-error.ts'
-import type { Refusal } from './protocol-error.ts'
+import { ProtocolError, type Refusal } from './protocol-error.ts'
 
 /**
  * One kind of signed statement: its DSSE payload type and the schema of its body. Bodies are the ProtoJSON form of the
@@ -14,8 +14,12 @@ export interface StatementKind<T> {
   readonly schema: z.ZodType<T>
 }
 
-/** No statement of the protocol is larger; a contribution with sealed shares for a committee of 32 has about 300 kB. */
+/** No statement of the protocol is larger; a contribution with sealed shares for a committee of 15 has about 135 kB. */
 export const STATEMENT_BYTES_MAX = 4 * 1024 * 1024
+/** A certificate carries the coordinator's signature and one of each member; the rest is for signers to come. */
+export const STATEMENT_SIGNATURES_MAX = 64
+/** Of a reason that quotes what a peer wrote: it ends up in logs and in job events. */
+const QUOTED_CHARACTERS_MAX = 200
 
 /** Field forms that several statements share. */
 export const digestField = z.string().regex(/^[0-9a-f]{64}$/, 'not a SHA-256 digest in lowercase hexadecimal')
@@ -25,58 +29,82 @@ export const identityField = z
   .string()
   .regex(/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/, 'not an identity: 1–63 of a–z, 0–9, "." and "-"')
 export const instantField = z.iso.datetime({ precision: 3 })
-export const base64Field = z.base64()
+/** One value has one form: the bits that padding leaves over are zero, which the pattern of `z.base64` does not see. */
+export const base64Field = z
+  .base64()
+  .refine((text) => Buffer.from(text, 'base64').toString('base64') === text, 'not canonical base64')
 
 export function defineStatement<T>(name: string, schema: z.ZodType<T>): StatementKind<T> {
   return { payloadType: `application/vnd.sluice.v1.${name}+json`, schema }
 }
 
-/** The signed statement. `value` is checked against the schema, so that nothing leaves that a peer would refuse. */
+/**
+ * The signed statement. `value` is checked against the schema and the size limit, so that nothing leaves that a peer would
+ * refuse.
+ * @throws ProtocolError `statement-too-large`: the plan of a cohort of tens of thousands, say.
+ */
 export function signStatement<T>(kind: StatementKind<T>, value: T, key: StatementKey): Envelope {
   const body = new TextEncoder().encode(JSON.stringify(kind.schema.parse(value)))
+  if (body.length > STATEMENT_BYTES_MAX) {
+    throw new ProtocolError(
+      'statement-too-large',
+      `A ${kind.payloadType} of ${body.length} bytes is over ${STATEMENT_BYTES_MAX}: take a smaller cohort.`,
+    )
+  }
   return signEnvelope(kind.payloadType, body, key)
 }
 
-/** The body of an envelope that `signer` signed; type, size, signature and form are checked in this order. */
+/** The body of an envelope that `signer` signed. A stranger's bytes are not parsed: size, type, signature, then form. */
 export function readStatement<T>(
   kind: StatementKind<T>,
   envelope: Envelope,
   signer: StatementPublicKey,
 ): Verdict<T, Refusal> {
-  const body = parseStatement(kind, envelope)
-  if (!body.ok) return body
+  const objection = examineEnvelope(kind.payloadType, envelope)
+  if (objection) return objection
   if (!isSignedBy(envelope, signer)) {
     return refused('bad-signature', `A ${kind.payloadType} is not signed by the key ${signer.slice(0, 16)}….`)
   }
-  return body
+  return parseBody(kind, envelope)
 }
 
 /** The body without a signature check: for reading who claims to have signed. Follow with {@link readStatement}. */
 export function parseStatement<T>(kind: StatementKind<T>, envelope: Envelope): Verdict<T, Refusal> {
-  if (envelope.payload.length > STATEMENT_BYTES_MAX) {
+  return examineEnvelope(kind.payloadType, envelope) ?? parseBody(kind, envelope)
+}
+
+/** What can be said against an envelope before its body is looked at, or any signature verified. */
+function examineEnvelope(payloadType: string, envelope: Envelope): Verdict<never, Refusal> | undefined {
+  const { payload, signatures } = envelope
+  if (payload.length > STATEMENT_BYTES_MAX) {
+    return refused('statement-too-large', `A statement has ${payload.length} bytes, over ${STATEMENT_BYTES_MAX}.`)
+  }
+  if (signatures.length > STATEMENT_SIGNATURES_MAX) {
     return refused(
       'statement-too-large',
-      `A statement has ${envelope.payload.length} bytes, over ${STATEMENT_BYTES_MAX}.`,
+      `A statement has ${signatures.length} signatures, over ${STATEMENT_SIGNATURES_MAX}.`,
     )
   }
-  if (envelope.payloadType !== kind.payloadType) {
-    return refused('wrong-statement-type', `Expected ${kind.payloadType}, got ${envelope.payloadType.slice(0, 80)}.`)
+  if (envelope.payloadType !== payloadType) {
+    return refused('wrong-statement-type', `Expected ${payloadType}, got ${envelope.payloadType.slice(0, 80)}.`)
   }
-  const value = parseJson(envelope.payload)
-  const result = kind.schema.safeParse(value)
+  return undefined
+}
+
+function parseBody<T>({ payloadType, schema }: StatementKind<T>, { payload }: Envelope): Verdict<T, Refusal> {
+  const result = schema.safeParse(parseJson(payload))
   if (!result.success) {
     const issue = result.error.issues[0]
-    return refused(
-      'malformed-statement',
-      `A ${kind.payloadType} is malformed at ${issue.path.join('.')}: ${issue.message}`,
-    )
+    const where = `${issue.path.join('.')}: ${issue.message}`.slice(0, QUOTED_CHARACTERS_MAX)
+    return refused('malformed-statement', `A ${payloadType} is malformed at ${where}`)
   }
   return accepted(result.data)
 }
 
+/** A byte order mark is no JSON (RFC 8259 §8.1), so it is left in for the parser to refuse. */
 function parseJson(payload: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload))
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(payload))
   } catch {
     return undefined
   }

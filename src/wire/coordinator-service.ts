@@ -171,6 +171,12 @@ async function receivePayload(
     }
     if (!(await messages.next()).done)
       throw new WireError('upload-refused', 'The upload has more chunks than the plan.')
+    if (!parts.sessions.beginCommit(planDigest, holder)) {
+      throw new WireError(
+        'upload-refused',
+        `A contribution of ${holder} to this plan has named its ciphertext: it stays.`,
+      )
+    }
     await writer.commit()
     return payloadDigest(digests)
   } catch (error) {

@@ -29,8 +29,8 @@ interface PendingRequest {
 export class HolderSessions implements HolderDirectory {
   readonly #sessions = new Map<string, HolderSession>()
   readonly #pending = new Map<string, PendingRequest>()
-  /** The last upload of each holder: bounded by the number of holders. */
-  readonly #uploads = new Map<string, { readonly planDigest: string; readonly payload: PayloadReference }>()
+  /** The last upload of each holder, and whether a contribution has named it: bounded by the number of holders. */
+  readonly #uploads = new Map<string, { readonly planDigest: string; readonly payload: PayloadReference | 'named' }>()
   readonly #listeners = new Set<() => void>()
   readonly #reconnectGraceMs: number
 
@@ -100,6 +100,18 @@ export class HolderSessions implements HolderDirectory {
     for (const listener of this.#listeners) listener()
   }
 
+  /**
+   * Asks whether an upload may take the place of an earlier one of its holder. From the moment that a contribution has named
+   * the earlier one it may not: the set would be sealed over other bytes than it names. Between this call and `noteUpload`
+   * the holder has no upload, so that nothing can be named while the bytes change.
+   */
+  beginCommit(planDigest: string, holder: string): boolean {
+    const upload = this.#uploads.get(holder)
+    if (upload?.planDigest === planDigest && upload.payload === 'named') return false
+    this.#uploads.delete(holder)
+    return true
+  }
+
   /** What `holder` has uploaded to a plan; a contribution to it may follow. */
   noteUpload(planDigest: string, holder: string, payload: PayloadReference): void {
     this.#uploads.set(holder, { planDigest, payload })
@@ -122,10 +134,10 @@ export class HolderSessions implements HolderDirectory {
     reply: Extract<HolderReply, { kind: 'contribution' }>,
   ): Verdict<ReceivedReply, HolderRefusal> {
     const upload = this.#uploads.get(holder)
-    if (upload?.planDigest !== pending.planDigest) {
+    if (upload?.planDigest !== pending.planDigest || upload.payload === 'named') {
       return refused('payload-mismatch', `${holder} sent a contribution without its ciphertext.`)
     }
-    this.#uploads.delete(holder)
+    this.#uploads.set(holder, { planDigest: pending.planDigest, payload: 'named' })
     return accepted({ ...reply, uploaded: upload.payload })
   }
 

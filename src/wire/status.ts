@@ -30,16 +30,21 @@ function statusOf(code: string): status {
 export function fromServiceError(error: unknown, address: string): WireError {
   if (error instanceof WireError) return error
   const { code, details = '' } = error as Partial<ServiceError>
-  if (code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED) return unreachable(details, address, error)
+  // First: a coordinator that answers "my database is unreachable" is not unreachable itself.
   const named = /^([a-z][a-z-]{2,40}): (.*)$/s.exec(details)
   if (named) return new WireError(named[1] as WireErrorCode, named[2], { cause: error })
+  if (code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED) return unreachable(details, address, error)
   if (code === status.RESOURCE_EXHAUSTED) return new WireError('message-too-large', details, { cause: error })
   return new WireError('remote-failure', `The call to ${address} failed: ${details || error}`, { cause: error })
 }
 
+/**
+ * Only what speaks of certificates (a reason of OpenSSL's, a TLS alert) is `credential-invalid`, which a holder does not
+ * wait out. A connection cut during the handshake is a coordinator that restarts, or a load balancer without one.
+ */
 function unreachable(details: string, address: string, cause: unknown): WireError {
   if (/is not the coordinator of/.test(details)) return new WireError('wrong-peer', details, { cause })
-  if (/certificate|handshake|TLS|SSL|alert/i.test(details)) {
+  if (/certificate|alert/i.test(details)) {
     return new WireError(
       'credential-invalid',
       `${address} and this side do not accept each other's certificates (${details}): check that both come from one venue and have not expired.`,

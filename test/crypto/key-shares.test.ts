@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
@@ -11,6 +12,7 @@ import {
   unpackShare,
 } from '../../src/crypto/key-shares.ts'
 import { seededRandomness } from '../../src/crypto/randomness.ts'
+import { chiSquare, chiSquareLimit } from '../support/chi-square.ts'
 
 const randomness = (seed: number) => seededRandomness(new Uint8Array(32).fill(seed))
 const secret = Int32Array.from([0, 1, -1, 93, -93, 33_554_429, -33_554_429])
@@ -50,31 +52,18 @@ describe('key shares', () => {
     for (const [i, share] of shares.entries()) expect(evaluateThrough(quorum, i + 1)).toEqual(share)
   })
 
-  it('say nothing below the threshold: t − 1 of them are uniform whatever the secret is', () => {
-    const draws = 40_000
-    const bins = 32
-    for (const value of [0, 93]) {
-      const shares = splitKey(new Int32Array(draws).fill(value), 3, 5, randomness(4))
-      // Each single share, and a linear combination of two, as an adversary with two shares might look at.
-      const combined = shares[0].map((x, i) => (x + 3 * shares[1][i]) % SHARE_MODULUS)
-      for (const view of [shares[0], shares[4], combined]) {
-        const counts = new Array(bins).fill(0)
-        for (const residue of view) counts[Math.floor((residue / SHARE_MODULUS) * bins)]++
-        const chiSquare = counts.reduce((sum, count) => sum + (count - draws / bins) ** 2 / (draws / bins), 0)
-        // 31 degrees of freedom: above 70 by chance with probability below 1e-4; the seed is fixed.
-        expect(chiSquare).toBeLessThan(70)
-      }
+  it('give the residues and bytes of the vectors', () => {
+    const { modulus, cases } = JSON.parse(readFileSync(new URL('../vectors/key-shares.json', import.meta.url), 'utf8'))
+    expect(SHARE_MODULUS).toBe(modulus)
+    for (const { threshold, members, seed, secret, coefficients, shares, packed } of cases) {
+      const made = splitKey(Int32Array.from(secret), threshold, members, seededRandomness(Buffer.from(seed, 'hex')))
+      expect(made.map((share) => [...share])).toEqual(shares)
+      expect(made.map((share) => Buffer.from(packShare(share)).toString('hex'))).toEqual(packed)
+      expect(shares).toEqual(
+        Array.from({ length: members }, (_, m) => secret.map((s: number, i: number) => at(m + 1, s, coefficients[i]))),
+      )
     }
-    // And the same two shares fit every other secret: interpolating them with any value at zero gives a valid third share.
-    const [first, second] = splitKey(Int32Array.from([5]), 3, 5, randomness(5))
-    for (const guess of [0, 5, 77, 123_456]) {
-      const line = [
-        { point: 1, share: first },
-        { point: 2, share: second },
-        { point: SHARE_MODULUS - 1, share: Uint32Array.from([guess]) },
-      ]
-      expect(evaluateThrough(line, 3)[0]).toBeLessThan(SHARE_MODULUS)
-    }
+    expect(cases.length).toBeGreaterThan(1)
   })
 
   it('refuse an impossible threshold by name', () => {
@@ -112,3 +101,58 @@ describe('key shares', () => {
     expect(() => unpackShare(padded, 3)).toThrow(refusal)
   })
 })
+
+describe('t − 1 key shares', () => {
+  const draws = 40_000
+  const bins = 8
+  const limit = chiSquareLimit(bins ** 2)
+  const bin = (residue: number) => Math.floor((residue / SHARE_MODULUS) * bins)
+
+  /** Pearson's statistic of two views together, in bins by bins cells: neither they nor their relation may say anything. */
+  function statistic(first: Uint32Array, second: Uint32Array): number {
+    const counts = new Uint32Array(bins ** 2)
+    for (const [i, residue] of first.entries()) counts[bin(residue) * bins + bin(second[i])]++
+    return chiSquare(counts)
+  }
+
+  it.each([0, 1, -93, 33_554_429])('of the secret %i are jointly uniform', (value) => {
+    const shares = splitKey(new Int32Array(draws).fill(value), 3, 5, randomness(4))
+    for (const [a, b] of subsets(5, 2)) expect(statistic(shares[a], shares[b])).toBeLessThan(limit)
+  })
+
+  it('stop being so with one more, or when the polynomials are drawn from too few values', () => {
+    const secrets = new Int32Array(draws).fill(5)
+    const [first, second, third] = splitKey(secrets, 3, 5, randomness(4))
+    const line = [first, second].map((share, i) => ({ point: i + 1, share }))
+    const withThird = evaluateThrough([...line, { point: 3, share: third }], 0)
+    expect(statistic(first, withThird)).toBeGreaterThan(100 * limit)
+    const even = randomness(4)
+    const tooFew = splitKey(secrets, 3, 5, {
+      fill: (bytes) => {
+        even.fill(bytes)
+        // 25 of 26 bits: each coefficient of a polynomial takes half of the values it should.
+        for (let i = 3; i < bytes.length; i += 4) bytes[i] &= 0xfd
+      },
+    })
+    expect(statistic(tooFew[0], tooFew[1])).toBeGreaterThan(10 * limit)
+  })
+
+  it('fit every secret there is', () => {
+    const [first, second] = splitKey(Int32Array.from([5]), 3, 5, randomness(5))
+    const known = [first, second].map((share, i) => ({ point: i + 1, share }))
+    fc.assert(
+      fc.property(fc.integer({ min: -33_554_429, max: 33_554_429 }), (guess) => {
+        const residue = Uint32Array.from([guess < 0 ? guess + SHARE_MODULUS : guess])
+        const share = evaluateThrough([...known, { point: 0, share: residue }], 3)
+        expect([...recoverSecret([...known, { point: 3, share }])]).toEqual([guess])
+      }),
+    )
+  })
+})
+
+/** The value at `x` of secret + c_1 x + c_2 x² + …, in big integers. */
+function at(x: number, secret: number, coefficients: readonly number[]): number {
+  const modulus = BigInt(SHARE_MODULUS)
+  const sum = coefficients.reduce((y, c, i) => y + BigInt(c) * BigInt(x) ** BigInt(i + 1), BigInt(secret))
+  return Number(((sum % modulus) + modulus) % modulus)
+}

@@ -69,6 +69,36 @@ describe('the quantiser', () => {
     }
   })
 
+  it('draws anew for each stretch: where a value lies between two steps, the stretches may round otherwise', () => {
+    const layout = layoutOf(8, update(40_000))
+    const values = one('update', new Float32Array(40_000).fill(0.1234))
+    const whole = quantise(layout, values, randomnessOf('stretch'))
+    const parts = randomnessOf('stretch')
+    const first = quantise(layout, values, parts, 0, 20_000)
+    const second = quantise(layout, values, parts, 20_000, 20_064)
+    // Blocks of 16,384 values take their randomness at once: the first is the same, and every value is at most one step off.
+    expect(first.subarray(0, 16_384)).toEqual(whole.subarray(0, 16_384))
+    const pieced = Uint32Array.from([...first, ...second])
+    expect(pieced.length).toBe(whole.length)
+    expect(pieced.every((lane, i) => Math.abs(lane - whole[i]) <= 1)).toBe(true)
+  })
+
+  it('refuses a stretch that leaves the vector, rather than fill it up with zeros', () => {
+    const layout = layoutOf(16, update(3))
+    for (const [first, count] of [
+      [0, 68],
+      [67, 1],
+      [-1, 2],
+      [0, -1],
+      [Number.NaN, 1],
+    ]) {
+      expect(() => quantise(layout, one('update', [0, 0, 0]), randomnessOf('stretch'), first, count)).toThrow(
+        expect.objectContaining({ code: 'value-count-mismatch' }),
+      )
+    }
+    expect(quantise(layout, one('update', [0, 0, 0]), randomnessOf('stretch'), 67, 0)).toHaveLength(0)
+  })
+
   it('names the segment, never the value, when something is not a number', () => {
     for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
       const attempt = () => quantise(layoutOf(16, update(3)), one('update', [0.125, bad, 0.25]), randomnessOf('bad'))
@@ -105,6 +135,16 @@ describe('opened sums', () => {
       sums[position] = 1
       expect(() => dequantiseSums(layout, sums, 2)).toThrow(expect.objectContaining({ code: 'check-not-zero' }))
     }
+  })
+
+  it('become values in place: what is returned are views of the sums', () => {
+    const layout = layoutOf(16, countSegment('counts', 2, 16), update(1))
+    const sums = new Float64Array(67)
+    sums.set([70_000, 3, 2 * 65_535])
+    const values = dequantiseSums(layout, sums, 2)
+    expect(values.get('counts')!.buffer).toBe(sums.buffer)
+    expect([...values.get('counts')!]).toEqual([70_000, 3])
+    expect(values.get('update')![0]).toBeCloseTo(1, 12)
   })
 
   it('of another length are refused', () => {

@@ -22,6 +22,13 @@ describe('a statement', () => {
     expect(() => signStatement(greeting, { text: 1 } as never, coordinatorKey)).toThrow()
   })
 
+  it('does not leave when it is larger than a peer would take', () => {
+    const text = 'x'.repeat(STATEMENT_BYTES_MAX)
+    expect(() => signStatement(greeting, { text }, coordinatorKey)).toThrow(
+      expect.objectContaining({ code: 'statement-too-large' }),
+    )
+  })
+
   it('is refused by name: type, size, form, unknown fields, signature', () => {
     expect(codeOf(read(sign('{"text":"x"}', 'application/json')))).toBe('wrong-statement-type')
     expect(codeOf(read(sign(new Uint8Array(STATEMENT_BYTES_MAX + 1))))).toBe('statement-too-large')
@@ -69,6 +76,19 @@ describe('a committee', () => {
       expect(2 * t - k).toBeGreaterThan(f)
       expect(t).toBeGreaterThan(f)
     }
+  })
+
+  it('has one seat for an organisation, however many nodes it runs', () => {
+    const organisationOf = (holder: string) => (Number(holder.slice(7)) < 8 ? 'many nodes' : holder)
+    for (let i = 0; i < 50; i++) {
+      const seed = i.toString(16).padStart(64, '0')
+      const { members, threshold, tolerates } = drawCommittee(holders, seed, organisationOf)
+      expect(new Set(members.map(organisationOf)).size).toBe(members.length)
+      expect([members.length, threshold, tolerates]).toEqual([5, 4, 2])
+    }
+    expect(() => drawCommittee(holders, 'a'.repeat(64), () => 'one')).toThrow(
+      expect.objectContaining({ code: 'impossible-plan' }),
+    )
   })
 
   it('needs two holders', () => {

@@ -78,6 +78,7 @@ export function makePlan(parties: readonly Party[], changes: Partial<RoundPlan> 
     committee: drawCommittee(
       cohort.map(({ holder }) => holder),
       digestOf(Buffer.from('committee')),
+      (name) => cohort.find(({ holder }) => holder === name)!.organisation,
     ),
     minContributors: Math.min(3, cohort.length),
     vector: { precisionBits: 16, segments: [{ name: 'update', length: 5, low: -1, high: 1 }, checkSegment(16)] },

@@ -257,6 +257,48 @@ describe('an upload', () => {
     expect(await uploadCode(chunks, 'nonsense')).toBe('malformed-message')
   })
 
+  it('cannot replace the ciphertext that a contribution has named, whenever it began', async () => {
+    const connection = await connect('cleveland')
+    let resume = () => {}
+    const paused = new Promise<void>((resolve) => {
+      resume = resolve
+    })
+    const other = chunks.map((chunk) => chunk.slice())
+    other[0][0] = 1
+    async function* slow() {
+      yield other[0]
+      await paused
+      yield* other.slice(1)
+    }
+    // The second upload begins while none is named, and ends after the first was.
+    const second = connection.upload(due, slow()).then(
+      () => 'accepted',
+      (error: WireError) => error.code,
+    )
+    const first = await connection.upload(due, stream(chunks))
+    const sent: { requestId?: string }[] = []
+    const session = { send: (message: { requestId?: string }) => void sent.push(message), end: () => {} }
+    server.sessions.open('cleveland', session)
+    const { planEnvelope } = planRound(makePlan(await createParties()), coordinatorKey)
+    server.sessions.noteUpload(due, 'cleveland', first)
+    const ask = server.sessions.ask(
+      'cleveland',
+      { kind: 'answer', planDigest: due, certificate: planEnvelope },
+      AbortSignal.timeout(20_000),
+    )
+    server.sessions.receive(
+      'cleveland',
+      String(sent[0].requestId),
+      accepted({ kind: 'contribution', envelope: planEnvelope }),
+    )
+    expect(await ask).toMatchObject({ ok: true, value: { uploaded: first } })
+    resume()
+    expect(await second).toBe('upload-refused')
+    expect(await server.spool.read(due, 'cleveland', 0, chunks[0].length)).toEqual(chunks[0])
+    server.sessions.close('cleveland', session)
+    connection.close()
+  })
+
   it('that stops sending is ended, and leaves nothing behind', async () => {
     const connection = await connect('cleveland')
     async function* stalling() {

@@ -61,7 +61,7 @@ export async function foundHeartVenue(root: string): Promise<string> {
     // All four were admitted one after another: the last list of members is the whole one.
     await copyFile(join(venueDirectory, 'members.json'), join(directory, 'members.json'))
     await edit(join(directory, 'holder.yaml'), { datasets: [{ name: heartDataset, path: file }], payloadThreads: 1 })
-    await edit(join(directory, 'policy.yaml'), { toleratedMembers: 1, datasets: { [heartDataset]: {} } })
+    await edit(join(directory, 'policy.yaml'), { datasets: { [heartDataset]: {} } })
   }
   await edit(join(venueDirectory, 'coordinator.yaml'), { payloadThreads: 1 })
   return venueDirectory
