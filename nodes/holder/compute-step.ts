@@ -64,17 +64,28 @@ export class JobWorkspace {
   }
 
   #loadRecords(): Promise<JobRecords> {
-    const { features, seed, evaluation } = this.#specification
-    this.#records ??= loadJobRecords(this.#dataset, features, {
-      splitSeed: fromHex(seed),
-      holdoutFraction: evaluation.holdoutFraction,
-    })
+    if (!this.#records) {
+      const { features, seed, evaluation } = this.#specification
+      this.#records = loadJobRecords(this.#dataset, features, {
+        splitSeed: fromHex(seed),
+        holdoutFraction: evaluation.holdoutFraction,
+      })
+      // A failure is not kept: the next round tries again.
+      this.#records.catch(() => {
+        this.#records = undefined
+      })
+    }
     return this.#records
   }
 
   #prepare(statistics: Digest, fetch: FetchInput): Promise<PreparedExamples> {
     if (this.#prepared?.statistics !== statistics) {
-      this.#prepared = { statistics, examples: this.#encodeExamples(statistics, fetch) }
+      const prepared = { statistics, examples: this.#encodeExamples(statistics, fetch) }
+      this.#prepared = prepared
+      // As above: the coordinator may only have been away while the statistics were fetched.
+      prepared.examples.catch(() => {
+        if (this.#prepared === prepared) this.#prepared = undefined
+      })
     }
     return this.#prepared.examples
   }

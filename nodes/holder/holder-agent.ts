@@ -118,15 +118,32 @@ export class HolderAgent {
     const job = this.#examineJob(plan, request.job)
     if (!job.ok) return job
     const { specification, step, dataset } = job.value
-    const uses = journal.countContributions(specification.dataset)
-    const objection = findPolicyObjection(this.#parts.policy, specification.dataset, step, uses)
+    const objection = this.#findObjection(specification.dataset, step)
     if (objection) return refused(objection.code, objection.reason)
     journal.accept(planDigest, request.plan, specification.dataset)
     if (journal.find(planDigest)?.contributed) {
       return refused('already-contributed', 'A contribution of this holder to this plan has left before a restart.')
     }
     const workspace = this.#openWorkspace(plan.job, specification, dataset)
-    return this.#makeContribution(plan, planDigest, step, workspace, log)
+    const claim = () => this.#claimContribution(planDigest, specification.dataset, step)
+    return this.#makeContribution(plan, planDigest, step, workspace, claim, log)
+  }
+
+  #findObjection(dataset: string, step: JobStep) {
+    const uses = this.#parts.journal.countContributions(dataset)
+    return findPolicyObjection(this.#parts.policy, dataset, step, uses)
+  }
+
+  /**
+   * The last word before anything protected leaves; durable when it is accepted. Policy and claim in one turn of the event
+   * loop: of many plans that come at once, no more than the policy's number get past the count.
+   */
+  #claimContribution(planDigest: Digest, dataset: string, step: JobStep): Verdict<true, string> {
+    const objection = this.#findObjection(dataset, step)
+    if (objection) return refused(objection.code, objection.reason)
+    return this.#parts.journal.claimContribution(planDigest)
+      ? accepted(true)
+      : refused('already-contributed', 'A contribution of this holder to this plan has left before.')
   }
 
   /** The job that the plan names, if its step, its layout and its inputs are what the plan says. */
@@ -165,9 +182,10 @@ export class HolderAgent {
     planDigest: Digest,
     step: JobStep,
     workspace: JobWorkspace,
+    claim: () => Verdict<true, string>,
     log: Logger,
   ): Promise<Answer> {
-    const { workers, randomness, journal, coordinator, keys, member } = this.#parts
+    const { workers, randomness, coordinator, keys, member } = this.#parts
     const started = performance.now()
     const protection = new UpdateProtection(plan, planDigest, workers, randomness)
     try {
@@ -176,9 +194,8 @@ export class HolderAgent {
       const values = await workspace.compute(step, plan.round, inputs, fetch, member.holder)
       const computed = performance.now()
       // Durable before the first byte leaves: a restarted node contributes no second time.
-      if (!journal.claimContribution(planDigest)) {
-        return refused('already-contributed', 'A contribution of this holder to this plan has left before.')
-      }
+      const claimed = claim()
+      if (!claimed.ok) return claimed
       const payload = await coordinator.upload(planDigest, protection.chunks(values))
       const uploaded = performance.now()
       const { coefficients } = protection.key
@@ -265,6 +282,7 @@ export class HolderAgent {
   async #notePublished(planDigest: Digest, envelope: Envelope, log: Logger): Promise<Answer> {
     const publication = readStatement(publicationStatement, envelope, this.#parts.floors.coordinatorKey)
     if (!publication.ok) return publication
+    if (publication.value.plan !== planDigest) return refused('wrong-round', 'The publication is of another plan.')
     this.#contributions.delete(planDigest)
     this.#sent.delete(planDigest)
     log.info({ event: 'published', contributors: publication.value.contributors }, 'the round was published')

@@ -2,11 +2,13 @@ import { resolve } from 'node:path'
 import type { Logger } from 'pino'
 import { startPayloadWorkers } from '../../src/crypto/payload-workers.ts'
 import { systemRandomness } from '../../src/crypto/randomness.ts'
+import { checkOwnCertificate } from '../../src/wire/credentials.ts'
 import { HolderConnection } from '../../src/wire/holder-connection.ts'
 import { openTrainerThread } from '../trainers/tfjs/trainer-thread.ts'
 import type { HolderSettings } from './configuration-files.ts'
 import { type Dataset, openDataset } from './datasets.ts'
 import { HolderAgent } from './holder-agent.ts'
+import { HolderError } from './holder-error.ts'
 import { HolderJournal } from './journal.ts'
 
 /**
@@ -18,6 +20,7 @@ import { HolderJournal } from './journal.ts'
  */
 export async function runHolderNode(settings: HolderSettings, software: string, log: Logger, signal: AbortSignal) {
   const { config, directory, tls, identity, policy, floors } = settings
+  requireOwnCertificate(settings)
   await using stack = new AsyncDisposableStack()
   const connection = stack.adopt(new HolderConnection(config.coordinator, config.venue, tls, software), (open) =>
     open.close(),
@@ -54,5 +57,15 @@ export async function runHolderNode(settings: HolderSettings, software: string, 
         ),
     },
     signal,
+  )
+}
+
+/** With another's certificate the coordinator would take this node for that other, and every round would refuse it. */
+function requireOwnCertificate({ config, tls }: HolderSettings): void {
+  const { role, venue, name } = checkOwnCertificate(tls, new Date())
+  if (role === 'holder' && venue === config.venue && name === config.name) return
+  throw new HolderError(
+    'config-invalid',
+    `holder.yaml is of ${config.name} at ${config.venue}, its certificate of the ${role} ${name} at ${venue}: use the files of one admission.`,
   )
 }

@@ -4,10 +4,12 @@ export type CliErrorCode =
   | 'usage'
   | 'file-not-readable'
   | 'file-invalid'
+  | 'file-not-writable'
   | 'directory-not-empty'
   | 'already-admitted'
   | 'job-failed'
   | 'process-failed'
+  | 'interrupted'
 
 /** What a person at the command line has to correct. */
 export class CliError extends SluiceError<CliErrorCode> {}

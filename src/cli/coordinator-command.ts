@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import { CliError } from './cli-error.ts'
+import { logLevelOption } from './log-level-option.ts'
 import { SOFTWARE } from './version.ts'
 
 const directoryOption = () =>
@@ -46,6 +47,7 @@ export function addCoordinatorCommands(program: Command): void {
       console.log(
         `Admitted ${name} of ${organisation}: hand over ${out}, and the new ${directory}/members.json to all holders.`,
       )
+      console.log('The coordinator and the holders read the list of members when they start: restart those that run.')
       console.log(
         `Next: name its datasets in ${out}/holder.yaml and ${out}/policy.yaml; sluice holder start --directory ${out}`,
       )
@@ -56,7 +58,7 @@ export function addCoordinatorCommands(program: Command): void {
     .description('run the coordinator; the log is one JSON object a line on standard output')
     .addOption(directoryOption())
     .addOption(new Option('--database-url <url>', 'PostgreSQL instead of the embedded database').env('DATABASE_URL'))
-    .addOption(new Option('--log-level <level>', 'trace … fatal').env('SLUICE_LOG_LEVEL').default('info'))
+    .addOption(logLevelOption())
     .action(async ({ directory, databaseUrl, logLevel }) => {
       const [{ runCoordinator }, { loadVenue }, { openLog, stopSignal }] = await Promise.all([
         import('./coordinator-process.ts'),

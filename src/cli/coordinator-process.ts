@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { Coordinator } from '../coordinator/coordinator.ts'
@@ -31,7 +31,7 @@ export async function runCoordinator(
   signal: AbortSignal,
 ): Promise<void> {
   await using stack = new AsyncDisposableStack()
-  const state = join(directory, config.state)
+  const state = resolve(directory, config.state)
   const store = stack.adopt(await openCoordinatorStore({ databaseUrl, directory: join(state, 'database') }), (open) =>
     open.close(),
   )
@@ -42,7 +42,7 @@ export async function runCoordinator(
   const sessions = new HolderSessions(config.reconnectGraceMs)
   sessions.onChange(() => log.info({ event: 'holders', connected: sessions.connected() }, 'connected holders changed'))
   const admitted = new Map(members.members.map((member) => [member.holder, member]))
-  const { committeeTimeoutMs, venue } = config
+  const { committeeTimeoutMs, gatherMs, venue } = config
   const coordinator = new Coordinator(
     {
       key,
@@ -54,6 +54,7 @@ export async function runCoordinator(
       openRounds,
       workers,
       committeeTimeoutMs,
+      gatherMs,
       members: admitted,
     },
     {
@@ -62,7 +63,8 @@ export async function runCoordinator(
       onFault: (job, error) => log.error({ event: 'fault', job, err: error }, 'a job failed'),
     },
   )
-  const parts = { venue, software, members: admitted, sessions, rounds: openRounds, artifacts, spool }
+  const onFault = (error: unknown) => log.error({ event: 'fault', err: error }, 'a call failed')
+  const parts = { venue, software, members: admitted, sessions, rounds: openRounds, artifacts, spool, onFault }
   const server = stack.adopt(await startServer(config.listen, tls, parts, coordinator), (running) => running.stop())
   log.info({ event: 'listening', venue, port: server.port, members: admitted.size }, `listening on ${config.listen}`)
   signal.addEventListener('abort', () => coordinator.stop(), { once: true })

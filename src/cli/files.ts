@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
@@ -35,14 +35,35 @@ export async function readTextFile(path: string): Promise<string> {
   }
 }
 
-/** Writes a file at once: a reader sees the old one or the new one. Directories are made as needed. */
-export async function writeWholeFile(path: string, content: string | Uint8Array, mode = 0o644): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
-  await writeFile(`${path}.part`, content, { mode })
-  await rename(`${path}.part`, path)
+/**
+ * Writes a file at once: a reader sees the old one or the new one. Directories are made as needed.
+ * @throws CliError `file-not-writable`
+ */
+export function writeWholeFile(path: string, content: string | Uint8Array): Promise<void> {
+  return writeFileOfMode(path, content, { file: 0o644, directory: 0o755 })
 }
 
-/** As {@link writeWholeFile}, readable by its owner alone. */
+/** As {@link writeWholeFile}; it, and its directory where that is made, are for their owner alone. */
 export function writeSecretFile(path: string, content: string): Promise<void> {
-  return writeWholeFile(path, content, 0o600)
+  return writeFileOfMode(path, content, { file: 0o600, directory: 0o700 })
+}
+
+async function writeFileOfMode(
+  path: string,
+  content: string | Uint8Array,
+  mode: { readonly file: number; readonly directory: number },
+): Promise<void> {
+  const part = `${path}.part`
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: mode.directory })
+    // What an earlier run left there would keep its own mode.
+    await rm(part, { force: true })
+    await writeFile(part, content, { mode: mode.file, flag: 'wx' })
+    await rename(part, path)
+  } catch (cause) {
+    const why = (cause as NodeJS.ErrnoException).code ?? 'failed'
+    throw new CliError('file-not-writable', `${path} cannot be written (${why}): choose a place that this user may write to.`, {
+      cause,
+    })
+  }
 }

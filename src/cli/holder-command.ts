@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { logLevelOption } from './log-level-option.ts'
 import { SOFTWARE } from './version.ts'
 
 const directoryOption = () =>
@@ -12,7 +13,7 @@ export function addHolderCommands(program: Command): void {
     .command('start')
     .description('run the node; the log is one JSON object a line on standard output')
     .addOption(directoryOption())
-    .addOption(new Option('--log-level <level>', 'trace … fatal').env('SLUICE_LOG_LEVEL').default('info'))
+    .addOption(logLevelOption())
     .action(async ({ directory, logLevel }) => {
       const [{ loadHolderSettings }, { runHolderNode }, { openLog, stopSignal }] = await Promise.all([
         import('../../nodes/holder/configuration-files.ts'),

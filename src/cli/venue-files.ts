@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stringify as toYaml } from 'yaml'
 import { z } from 'zod'
@@ -9,6 +8,7 @@ import { type CertifiedKey, createAuthority, issueCertificate, type Role } from 
 import { fromHex, toHex } from '../crypto/digest.ts'
 import { systemRandomness } from '../crypto/randomness.ts'
 import { drawStatementSeed, type StatementKey, statementKeyFromSeed } from '../crypto/statement-key.ts'
+import { identityField } from '../protocol/statement.ts'
 import type { TlsMaterial } from '../wire/credentials.ts'
 import { CliError } from './cli-error.ts'
 import { readSchemaFile, readTextFile, writeSecretFile, writeWholeFile } from './files.ts'
@@ -18,19 +18,23 @@ const AUTHORITY_LIFETIME_MS = 3650 * DAY_MS
 /** Until admission by invite, with rotation, exists: long enough for a pilot, short enough to be noticed. */
 const LEAF_LIFETIME_MS = 90 * DAY_MS
 
+const addressField = z.string().regex(/^\S+:\d{1,5}$/, 'not host:port')
+
 /** `coordinator.yaml`, in the coordinator's directory; paths are relative to it. */
 const coordinatorConfigSchema = z.strictObject({
   venue: z.string().regex(/^[a-z0-9.-]{1,120}$/, 'not a venue name: a–z, 0–9, "." and "-"'),
   /** host:port to listen on. */
-  listen: z.string(),
+  listen: addressField,
   /** host:port under which holders and researchers dial. */
-  address: z.string(),
+  address: addressField,
   /** Where state lies: the embedded database, spooled ciphertexts, artifacts. */
   state: z.string().default('state'),
   /** Threads that add and open; one for each processor unless told. */
   payloadThreads: z.int().min(1).max(256).optional(),
   /** How long a committee has to certify, and then to answer. */
   committeeTimeoutMs: z.int().min(1000).default(30_000),
+  /** How long a round waits for a holder that it wants before it begins without it. */
+  gatherMs: z.int().min(0).default(15_000),
   /** How long a holder that dropped may take to dial again before its request counts as refused. */
   reconnectGraceMs: z.int().min(0).default(10_000),
 })
@@ -56,17 +60,19 @@ export interface VenueOptions {
 
 /**
  * Founds a venue: its root of certificates, the coordinator's keys and configuration, and an empty list of members.
- * @throws CliError `directory-not-empty` when a venue is there already: it is never overwritten
+ * @throws CliError `directory-not-empty` when a venue is there already: it is never overwritten; `usage`,
+ *   `file-not-writable`
  */
 export async function createVenue(directory: string, { venue, listen, address = listen }: VenueOptions): Promise<void> {
+  checkOption(coordinatorConfigSchema, { venue, listen, address })
   if (existsSync(join(directory, 'coordinator.yaml'))) {
     throw new CliError('directory-not-empty', `${directory} holds a venue already: choose another directory.`)
   }
   const authority = await createAuthority(venue, AUTHORITY_LIFETIME_MS)
-  const host = address.slice(0, address.lastIndexOf(':'))
+  // An IPv6 address stands in brackets before a port, and without them in a certificate.
+  const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1')
   const identity = { venue, role: 'coordinator', name: 'coordinator' } as const
   const tls = await issueCertificate(authority, identity, LEAF_LIFETIME_MS, [...new Set([host, 'localhost'])])
-  await mkdir(join(directory, 'secrets'), { recursive: true, mode: 0o700 })
   await writeSecretFile(join(directory, AUTHORITY_KEY), authority.keyPem)
   await writeSecretFile(join(directory, STATEMENT_SEED), `${toHex(drawStatementSeed(systemRandomness))}\n`)
   await writeTls(directory, tls, authority.certificatePem)
@@ -120,7 +126,7 @@ export async function loadResearcher(directory: string): Promise<{ config: Resea
  *
  * The keys are made here, at the venue, and the directory carries them: fit for a demo or a pilot within one
  * organisation. See docs/THREAT_MODEL.md.
- * @throws CliError `already-admitted`, `directory-not-empty`
+ * @throws CliError `already-admitted`, `directory-not-empty`, `usage`, `file-not-writable`
  */
 export async function admitHolder(
   venueDirectory: string,
@@ -128,6 +134,7 @@ export async function admitHolder(
   organisation: string,
   out: string,
 ): Promise<void> {
+  checkOption(identityField, name)
   const { config, key, members } = await loadVenue(venueDirectory)
   if (members.members.some(({ holder }) => holder === name)) {
     throw new CliError('already-admitted', `${name} is a member already: choose another name.`)
@@ -136,7 +143,6 @@ export async function admitHolder(
   const identity = drawIdentity(name, organisation, systemRandomness)
   const { member } = await openIdentity(identity)
   const { authorityPem, tls } = await issueLeaf(venueDirectory, 'holder', name)
-  await mkdir(join(out, 'secrets'), { recursive: true, mode: 0o700 })
   await writeTls(out, tls, authorityPem)
   await writeSecretFile(join(out, 'secrets/identity.json'), `${JSON.stringify(identity, null, 2)}\n`)
   await writeWholeFile(join(out, 'policy.yaml'), POLICY_TEMPLATE)
@@ -146,14 +152,24 @@ export async function admitHolder(
   await writeMembers(out, admitted)
 }
 
-/** Makes the directory of a researcher: certificate and address. @throws CliError `directory-not-empty` */
+/**
+ * Makes the directory of a researcher: certificate and address.
+ * @throws CliError `directory-not-empty`, `usage`, `file-not-writable`
+ */
 export async function admitResearcher(venueDirectory: string, name: string, out: string): Promise<void> {
+  checkOption(identityField, name)
   const { config } = await loadVenue(venueDirectory)
   requireEmpty(out, 'researcher.yaml')
   const { authorityPem, tls } = await issueLeaf(venueDirectory, 'researcher', name)
-  await mkdir(join(out, 'secrets'), { recursive: true, mode: 0o700 })
   await writeTls(out, tls, authorityPem)
   await writeWholeFile(join(out, 'researcher.yaml'), toYaml({ name, venue: config.venue, coordinator: config.address }))
+}
+
+/** What came on the command line, checked before anything is made of it. @throws CliError `usage` */
+function checkOption<T>(schema: z.ZodType<T>, value: unknown): T {
+  const read = schema.safeParse(value)
+  if (!read.success) throw new CliError('usage', `Correct the command:\n${z.prettifyError(read.error)}`)
+  return read.data
 }
 
 function requireEmpty(directory: string, file: string): void {

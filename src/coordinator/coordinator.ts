@@ -29,6 +29,8 @@ export class Coordinator implements JobDesk {
   /** Counts submissions, so that one which arrives while the queue is read is not slept through. */
   #submissions = 0
   #running: { readonly job: Digest; readonly cancel: AbortController } | undefined
+  /** Jobs whose change of state is stored, and the event of it perhaps not yet. */
+  readonly #changing = new Map<Digest, number>()
   #wake = () => {}
 
   constructor(parts: Omit<JobParts, 'notify'>, listener: CoordinatorListener) {
@@ -64,31 +66,54 @@ export class Coordinator implements JobDesk {
     const cancel = new AbortController()
     this.#running = { job: record.job, cancel }
     const signal = AbortSignal.any([cancel.signal, this.#stopping.signal])
-    await this.#setState(record.job, 'running')
     try {
-      await runJob(record, { ...this.#parts, notify: (job) => this.#changes.emit(job) }, signal)
-      await this.#setState(record.job, 'completed')
-    } catch (error) {
-      await this.#endBadly(record.job, error, cancel.signal)
+      // Not when it was cancelled in the moment in which it was read from the queue.
+      if (!(await this.#setState(record.job, 'running'))) return
+      await this.#runToEnd(record, signal, cancel.signal)
     } finally {
       this.#running = undefined
     }
   }
 
+  async #runToEnd(record: JobRecord, signal: AbortSignal, cancelled: AbortSignal): Promise<void> {
+    try {
+      await runJob(record, { ...this.#parts, notify: (job) => this.#changes.emit(job) }, signal)
+      // Whoever was told that the job is cancelled is not shown a completed one.
+      signal.throwIfAborted()
+      // From here on the store decides whether it was completed or cancelled first.
+      this.#running = undefined
+      await this.#setState(record.job, 'completed')
+    } catch (error) {
+      await this.#endBadly(record.job, error, cancelled)
+    }
+  }
+
   async #endBadly(job: Digest, error: unknown, cancelled: AbortSignal): Promise<void> {
-    if (cancelled.aborted) return this.#setState(job, 'cancelled', 'cancelled by a researcher')
+    if (cancelled.aborted) {
+      await this.#setState(job, 'cancelled', 'cancelled by a researcher')
+      return
+    }
     if (this.#stopping.signal.aborted) return
     const reason = error instanceof Error ? error.message : String(error)
     this.#listener.onFault(job, error)
     await this.#setState(job, 'failed', reason)
   }
 
-  async #setState(job: Digest, state: JobState, reason?: string): Promise<void> {
+  /** @returns false, and tells nobody, when the job had ended otherwise before. */
+  async #setState(job: Digest, state: JobState, reason?: string): Promise<boolean> {
     const { store, clock } = this.#parts
-    await store.setJobState(job, state, clock.now(), reason)
-    await store.appendJobEvent(job, clock.now(), { kind: 'job-state', state, ...(reason ? { reason } : {}) })
+    this.#changing.set(job, (this.#changing.get(job) ?? 0) + 1)
+    try {
+      if (!(await store.setJobState(job, state, clock.now(), reason))) return false
+      await store.appendJobEvent(job, clock.now(), { kind: 'job-state', state, ...(reason ? { reason } : {}) })
+    } finally {
+      const others = this.#changing.get(job)! - 1
+      if (others > 0) this.#changing.set(job, others)
+      else this.#changing.delete(job)
+    }
     this.#listener.onJobState(job, state, reason)
     this.#changes.emit(job)
+    return true
   }
 
   async submit(specification: unknown, submittedBy: string): Promise<Digest> {
@@ -125,6 +150,7 @@ export class Coordinator implements JobDesk {
     // Listening begins before reading, so that no event falls between the two.
     const changes = on(this.#changes, job, { signal })
     try {
+      let isOver = false
       for (let last = after; ; ) {
         const page = await this.#parts.store.listJobEvents(job, last, EVENTS_PAGE)
         for (const stored of page) {
@@ -132,7 +158,10 @@ export class Coordinator implements JobDesk {
           last = stored.sequence
           if (isEnd(stored)) return
         }
-        if (page.length === 0) await changes.next()
+        if (page.length > 0) continue
+        if (isOver) return
+        isOver = await this.#hasEnded(job)
+        if (!isOver) await changes.next()
       }
     } catch (error) {
       if (!signal.aborted) throw error
@@ -141,12 +170,20 @@ export class Coordinator implements JobDesk {
     }
   }
 
+  /**
+   * Whether a job has ended and all its events are stored. The event of its end may be missing for ever, when the process
+   * died between the two, or lie before those that a watcher asked for: then it would wait for nothing.
+   */
+  async #hasEnded(job: Digest): Promise<boolean> {
+    const record = await this.#parts.store.findJob(job)
+    return record?.endedAt !== undefined && !this.#changing.has(job)
+  }
+
   async cancel(job: Digest): Promise<boolean> {
     const { record } = await this.result(job)
     if (record.endedAt) return false
-    if (this.#running?.job === job)
-      this.#running.cancel.abort(new CoordinatorError('job-cancelled', 'The job was cancelled.'))
-    else await this.#setState(job, 'cancelled', 'cancelled by a researcher')
+    if (this.#running?.job !== job) return this.#setState(job, 'cancelled', 'cancelled by a researcher')
+    this.#running.cancel.abort(new CoordinatorError('job-cancelled', 'The job was cancelled.'))
     return true
   }
 

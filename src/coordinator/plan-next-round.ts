@@ -8,8 +8,6 @@ import { countOrganisations, type Member, type RoundPlan } from '../protocol/rou
 import { CoordinatorError } from './coordinator-error.ts'
 import type { Clock, HolderDirectory } from './ports.ts'
 
-/** How long a round waits for the holders it wants before it begins with those that are there. */
-const GATHER_MS = 15_000
 /** How long a job waits for as many holders as a sum needs, before it fails. */
 const ENOUGH_HOLDERS_MS = 120_000
 const POLL_MS = 50
@@ -19,16 +17,22 @@ export interface GatheringParts {
   readonly holders: HolderDirectory
   /** Every admitted holder. */
   readonly members: ReadonlyMap<string, Member>
+  /** How long a round waits for a holder that it wants before it begins without it. */
+  readonly gatherMs: number
 }
 
 /**
  * The cohort of the next round: the admitted holders of the job that are connected. Waits a while for all of them, and
  * longer for as many organisations as `minContributors` demands.
+ *
+ * @param absent holders that were waited for in vain; kept by the caller from round to round, so that a holder that is
+ *   down delays a job once, and is waited for again only after it came back.
  * @throws CoordinatorError `too-few-holders`
  */
 export async function gatherCohort(
   job: JobSpecification,
-  { clock, holders, members }: GatheringParts,
+  absent: Set<string>,
+  { clock, holders, members, gatherMs }: GatheringParts,
   signal: AbortSignal,
 ): Promise<Member[]> {
   const wanted = job.holders ?? [...members.keys()]
@@ -36,10 +40,17 @@ export async function gatherCohort(
   for (;;) {
     signal.throwIfAborted()
     const connected = new Set(holders.connected())
+    for (const name of connected) absent.delete(name)
     const cohort = wanted.flatMap((name) => (connected.has(name) && members.has(name) ? [members.get(name)!] : []))
+    const awaited = wanted.filter((name) => !connected.has(name) && !absent.has(name))
     const waitedMs = clock.now().getTime() - began
-    const enough = countOrganisations(cohort) >= job.protection.minContributors
-    if (enough && (cohort.length === wanted.length || waitedMs > GATHER_MS)) return cohort
+    if (countOrganisations(cohort) >= job.protection.minContributors) {
+      if (awaited.length === 0) return cohort
+      if (waitedMs >= gatherMs) {
+        for (const name of awaited) absent.add(name)
+        return cohort
+      }
+    }
     if (waitedMs > ENOUGH_HOLDERS_MS) {
       throw new CoordinatorError(
         'too-few-holders',

@@ -30,6 +30,8 @@ interface JobProgress {
   readonly record: JobRecord
   readonly specification: JobSpecification
   nextRound: number
+  /** Holders that were waited for in vain. */
+  readonly absent: Set<string>
   statistics?: Digest
   /** Latest version and where it is. */
   model: { readonly version: number; readonly digest: Digest }
@@ -73,6 +75,7 @@ async function resumeProgress(record: JobRecord, parts: JobParts): Promise<JobPr
   return {
     record,
     specification,
+    absent: new Set(),
     nextRound: Math.max(0, ...rounds.map(({ round }) => round)) + 1,
     statistics: latest(outputs, 'statistics')?.digest,
     model: latest(outputs, 'model') ?? (await storeInitialModel(record.job, specification, parts)),
@@ -172,11 +175,11 @@ async function planAndRun(
   step: JobStep,
   round: number,
   inputs: Readonly<Record<string, Digest>>,
-  { record, specification }: JobProgress,
+  { record, specification, absent }: JobProgress,
   parts: JobParts,
   signal: AbortSignal,
 ): Promise<OpenedRound> {
-  const cohort = await gatherCohort(specification, parts, signal)
+  const cohort = await gatherCohort(specification, absent, parts, signal)
   const plan = planStep(record.job, specification, round, step, inputs, cohort, parts.clock.now())
   await emit(
     record.job,

@@ -6,6 +6,7 @@ import type { Envelope__Output, Envelope as ProtoEnvelope } from './generated/sl
 import type { Reply__Output } from './generated/sluice/v1/Reply.ts'
 import type { Request as ProtoRequest, Request__Output } from './generated/sluice/v1/Request.ts'
 import type { Signature__Output } from './generated/sluice/v1/Signature.ts'
+import { limits } from './limits.ts'
 import { WireError } from './wire-error.ts'
 
 /** proto ↔ the types of the protocol. Whatever is missing or of another form is `malformed-message`, by name. */
@@ -20,6 +21,8 @@ export function envelopeToWire(envelope: Envelope): ProtoEnvelope {
 
 export function envelopeFromWire(envelope: Envelope__Output | null | undefined, what: string): Envelope {
   if (!envelope) throw malformed(`${what} is missing`)
+  // Each of them may cost a verification.
+  if (envelope.signatures.length > limits.signatures) throw malformed(`${what} has too many signatures`)
   return {
     payload: new Uint8Array(envelope.payload),
     payloadType: envelope.payloadType,
@@ -105,6 +108,10 @@ export function replyFromWire(message: Reply__Output): Verdict<HolderReply, stri
   switch (message.reply) {
     case 'contribution': {
       const envelope = envelopeFromWire(message.contribution?.contribution, 'the contribution')
+      // The committee reads none that is larger: sealed all the same, it would cost everybody the round.
+      if (envelope.payload.length > limits.contributionBytes) {
+        return refused('statement-too-large', `A contribution statement has at most ${limits.contributionBytes} bytes.`)
+      }
       return { ok: true, value: { kind: 'contribution', envelope } }
     }
     case 'endorsement': {
@@ -118,7 +125,8 @@ export function replyFromWire(message: Reply__Output): Verdict<HolderReply, stri
     case 'refusal':
       return refused(
         /^[a-z][a-z-]{0,63}$/.test(message.refusal?.code ?? '') ? message.refusal!.code : 'refused',
-        (message.refusal?.reason ?? '').slice(0, REFUSAL_CHARACTERS_MAX),
+        // Ends on the terminals of operators and researchers: no control sequences, no lines of its own.
+        (message.refusal?.reason ?? '').slice(0, REFUSAL_CHARACTERS_MAX).replace(/\p{C}+/gu, ' '),
       )
     default:
       throw malformed('a reply is of no kind that this version knows')

@@ -19,7 +19,7 @@ import type { UploadPayloadResponse } from './generated/sluice/v1/UploadPayloadR
 import type { HolderSession, HolderSessions } from './holder-sessions.ts'
 import { limits, PROTOCOL_VERSION } from './limits.ts'
 import { requireRole } from './peer.ts'
-import { toStatus } from './status.ts'
+import { type FaultListener, toStatus } from './status.ts'
 import { writeAll } from './streams.ts'
 import { WireError } from './wire-error.ts'
 
@@ -34,6 +34,7 @@ export interface CoordinatorServiceParts {
   readonly spool: PayloadSpool
   /** {@link limits} unless told. */
   readonly uploadIdleMs?: number
+  readonly onFault?: FaultListener
 }
 
 /** The handlers of `sluice.v1.Coordinator`: thin translations between the wire and the ports. */
@@ -66,7 +67,7 @@ function attend(
   try {
     holder = requireHolder(call, parts)
   } catch (error) {
-    call.emit('error', toStatus(error))
+    call.emit('error', toStatus(error, parts.onFault))
     return
   }
   const session: HolderSession = { send: (request) => call.write({ request }), end: () => call.end() }
@@ -77,7 +78,7 @@ function attend(
       else if (message.reply) parts.sessions.receive(holder, message.reply.requestId, replyFromWire(message.reply))
     } catch (error) {
       close()
-      call.emit('error', toStatus(error))
+      call.emit('error', toStatus(error, parts.onFault))
     }
   })
   call.on('end', () => {
@@ -120,7 +121,7 @@ async function upload(
     parts.sessions.noteUpload(planDigest, holder, { digest, bytes: parameters.ciphertextBytes })
     respond(null, { digest, bytes: parameters.ciphertextBytes })
   } catch (error) {
-    respond(toStatus(error))
+    respond(toStatus(error, parts.onFault))
   }
 }
 
@@ -194,7 +195,7 @@ async function fetchArtifact(
     const bytes = await parts.artifacts.get(digestFromWire(call.request.digest, 'the artifact'))
     await writeAll(call, pieces(bytes))
   } catch (error) {
-    call.emit('error', toStatus(error))
+    call.emit('error', toStatus(error, parts.onFault))
   }
 }
 
@@ -216,6 +217,6 @@ async function fetchContributions(
     if (!contributions) throw new WireError('not-found', `There is no sealed round of this plan for ${member}.`)
     await writeAll(call, contributions.map(envelopeToWire))
   } catch (error) {
-    call.emit('error', toStatus(error))
+    call.emit('error', toStatus(error, parts.onFault))
   }
 }

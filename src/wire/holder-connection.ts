@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ClientReadableStream } from '@grpc/grpc-js'
 import { type Digest, digestOf } from '../crypto/digest.ts'
 import type { Envelope } from '../crypto/envelope.ts'
 import { type PayloadReference, payloadDigest } from '../protocol/contribution.ts'
@@ -36,6 +37,8 @@ const FINAL_CODES: ReadonlySet<WireErrorCode> = new Set<WireErrorCode>([
 
 const BACKOFF_FIRST_MS = 250
 const BACKOFF_MAX_MS = 15_000
+/** How long the coordinator has to end the stream with us when this node stops. */
+const LEAVE_MS = 2000
 
 /** A holder's one connection to its coordinator, always dialled from the holder's side. */
 export class HolderConnection {
@@ -76,9 +79,15 @@ export class HolderConnection {
   #attendOnce(handle: RequestHandler, signal: AbortSignal, onWelcome: (software: string) => void): Promise<WireError> {
     return new Promise((resolve) => {
       const stream = this.#client.attend()
-      const leave = () => stream.end()
+      let patience: NodeJS.Timeout | undefined
+      const leave = () => {
+        stream.end()
+        // A peer that accepts and says nothing (a dead machine, a firewall) must not keep the process from ending.
+        patience = setTimeout(() => stream.cancel(), LEAVE_MS)
+      }
       signal.addEventListener('abort', leave, { once: true })
       const finish = (error: unknown) => {
+        clearTimeout(patience)
         signal.removeEventListener('abort', leave)
         resolve(fromServiceError(error, this.#address))
       }
@@ -163,11 +172,14 @@ export class HolderConnection {
     return envelopes
   }
 
-  async *#read<T>(stream: AsyncIterable<T>): AsyncGenerator<T> {
+  async *#read<T>(stream: ClientReadableStream<T>): AsyncGenerator<T> {
     try {
       yield* stream
     } catch (error) {
       throw fromServiceError(error, this.#address)
+    } finally {
+      // Whoever stops reading early does not leave the call open; after its end this does nothing.
+      stream.cancel()
     }
   }
 

@@ -14,6 +14,7 @@ import type { JobsClient as GeneratedClient } from './generated/sluice/v1/Jobs.t
 import type { ListJobsResponse__Output } from './generated/sluice/v1/ListJobsResponse.ts'
 import type { SubmitJobResponse__Output } from './generated/sluice/v1/SubmitJobResponse.ts'
 import { jobEventFromWire } from './job-event-codec.ts'
+import { limits } from './limits.ts'
 import { fromServiceError } from './status.ts'
 import { WireError } from './wire-error.ts'
 
@@ -82,24 +83,40 @@ export class JobsConnection {
     return cancelled
   }
 
-  /** The job's events after `after`, to its end. */
+  /** The job's events after `after`, to its end. Leaving the loop ends the call. */
   async *watch(job: Digest, after = 0, signal?: AbortSignal): AsyncGenerator<StoredJobEvent> {
+    // A stream has no deadline, since a job may be quiet for long; this call finds out whether anybody answers at all.
+    await this.result(job)
     const stream = this.#client.watch({ job, afterSequence: after })
-    signal?.addEventListener('abort', () => stream.cancel(), { once: true })
+    const cancel = () => stream.cancel()
+    signal?.addEventListener('abort', cancel, { once: true })
     try {
       for await (const message of stream) yield jobEventFromWire(message)
     } catch (error) {
       if (!signal?.aborted) throw fromServiceError(error, this.#address)
+    } finally {
+      signal?.removeEventListener('abort', cancel)
+      stream.cancel()
     }
   }
 
   /** The bytes of an output, checked against its digest. */
   async output(job: Digest, digest: Digest): Promise<Uint8Array> {
     const parts: Buffer[] = []
+    let total = 0
+    const stream = this.#client.fetchOutput({ job, digest })
     try {
-      for await (const { bytes } of this.#client.fetchOutput({ job, digest })) parts.push(bytes)
+      for await (const { bytes } of stream) {
+        total += bytes.length
+        if (total > limits.artifactBytes) {
+          throw new WireError('message-too-large', `An output is over ${limits.artifactBytes} bytes: refused.`)
+        }
+        parts.push(bytes)
+      }
     } catch (error) {
       throw fromServiceError(error, this.#address)
+    } finally {
+      stream.cancel()
     }
     const whole = new Uint8Array(Buffer.concat(parts))
     if (digestOf(whole) !== digest) {

@@ -13,7 +13,7 @@ import type { WatchJobRequest__Output } from './generated/sluice/v1/WatchJobRequ
 import { jobEventToWire } from './job-event-codec.ts'
 import { limits } from './limits.ts'
 import { requireRole } from './peer.ts'
-import { toStatus } from './status.ts'
+import { type FaultListener, toStatus } from './status.ts'
 import { writeAll } from './streams.ts'
 import { WireError } from './wire-error.ts'
 
@@ -21,17 +21,18 @@ const LIST_DEFAULT = 50
 const LIST_MAX = 1000
 
 /** The handlers of `sluice.v1.Jobs`, for researchers of the venue. */
-export function jobsHandlers(venue: string, desk: JobDesk): JobsHandlers {
+export function jobsHandlers(venue: string, desk: JobDesk, onFault?: FaultListener): JobsHandlers {
+  const unary = unaryFor(venue, onFault)
   return {
-    Submit: unary(venue, async ({ specification }, researcher) => {
+    Submit: unary(async ({ specification }, researcher) => {
       return { job: await desk.submit(parseSpecification(specification), researcher) }
     }),
-    List: unary(venue, async ({ limit }) => {
+    List: unary(async ({ limit }) => {
       const records = await desk.list(Math.min(limit || LIST_DEFAULT, LIST_MAX))
       return { jobs: records.map(summarise) }
     }),
-    Watch: (call) => void watch(call, venue, desk),
-    Result: unary(venue, async ({ job }) => {
+    Watch: (call) => void watch(call, venue, desk, onFault),
+    Result: unary(async ({ job }) => {
       const { record, outputs } = await desk.result(digestFromWire(job, 'the job'))
       return {
         summary: summarise(record),
@@ -39,21 +40,22 @@ export function jobsHandlers(venue: string, desk: JobDesk): JobsHandlers {
         outputs: outputs.map(({ name, version, digest }: JobOutput) => ({ name, version, digest })),
       }
     }),
-    Cancel: unary(venue, async ({ job }) => ({ cancelled: await desk.cancel(digestFromWire(job, 'the job')) })),
-    FetchOutput: (call) => void fetchOutput(call, venue, desk),
+    Cancel: unary(async ({ job }) => ({ cancelled: await desk.cancel(digestFromWire(job, 'the job')) })),
+    FetchOutput: (call) => void fetchOutput(call, venue, desk, onFault),
   }
 }
 
 /** One request, one answer, for a researcher; errors by name. */
-function unary<Request, Response>(venue: string, answer: (request: Request, researcher: string) => Promise<Response>) {
-  return async (call: ServerUnaryCall<Request, Response>, respond: sendUnaryData<Response>) => {
-    try {
-      const { name } = requireRole(call.getAuthContext(), venue, 'researcher')
-      respond(null, await answer(call.request, name))
-    } catch (error) {
-      respond(toStatus(error))
+function unaryFor(venue: string, onFault?: FaultListener) {
+  return <Request, Response>(answer: (request: Request, researcher: string) => Promise<Response>) =>
+    async (call: ServerUnaryCall<Request, Response>, respond: sendUnaryData<Response>) => {
+      try {
+        const { name } = requireRole(call.getAuthContext(), venue, 'researcher')
+        respond(null, await answer(call.request, name))
+      } catch (error) {
+        respond(toStatus(error, onFault))
+      }
     }
-  }
 }
 
 function parseSpecification(bytes: Uint8Array): unknown {
@@ -84,6 +86,7 @@ async function watch(
   call: ServerWritableStream<WatchJobRequest__Output, ProtoJobEvent>,
   venue: string,
   desk: JobDesk,
+  onFault?: FaultListener,
 ): Promise<void> {
   const gone = new AbortController()
   call.on('cancelled', () => gone.abort())
@@ -93,7 +96,7 @@ async function watch(
     await desk.result(job) // A job that does not exist is an error, not an empty stream.
     await writeAll(call, wireEvents(desk, job, Number(call.request.afterSequence), gone.signal))
   } catch (error) {
-    if (!gone.signal.aborted) call.emit('error', toStatus(error))
+    if (!gone.signal.aborted) call.emit('error', toStatus(error, onFault))
   }
 }
 
@@ -105,6 +108,7 @@ async function fetchOutput(
   call: ServerWritableStream<FetchOutputRequest__Output, OutputChunk>,
   venue: string,
   desk: JobDesk,
+  onFault?: FaultListener,
 ): Promise<void> {
   try {
     requireRole(call.getAuthContext(), venue, 'researcher')
@@ -112,6 +116,6 @@ async function fetchOutput(
     const bytes = await desk.output(digestFromWire(job, 'the job'), digestFromWire(digest, 'the output'))
     await writeAll(call, pieces(bytes))
   } catch (error) {
-    call.emit('error', toStatus(error))
+    call.emit('error', toStatus(error, onFault))
   }
 }

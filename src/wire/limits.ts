@@ -8,6 +8,8 @@ export const limits = {
   artifactBytes: 2 ** 30 + 2 ** 20,
   /** A contribution statement with sealed shares for a committee of 15. */
   contributionBytes: 512 * 1024,
+  /** Signatures of one envelope: a manifest has the coordinator's and one for each of at most 15 members. */
+  signatures: 32,
   /** An upload that sends nothing for so long is ended, so that nobody holds spool and stream by doing nothing. */
   uploadIdleMs: 60_000,
   /** A job specification as submitted. */

@@ -35,7 +35,7 @@ export async function startServer(
     'grpc.keepalive_timeout_ms': keepalive.timeoutMs,
   })
   server.addService(CoordinatorContract.service, coordinatorHandlers(parts))
-  server.addService(JobsContract.service, jobsHandlers(parts.venue, jobs))
+  server.addService(JobsContract.service, jobsHandlers(parts.venue, jobs, parts.onFault))
   const port = await bind(server, listen, tls)
   return { port, stop: () => stop(server, parts) }
 }

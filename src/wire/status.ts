@@ -2,12 +2,16 @@ import { Metadata, type ServiceError, type StatusObject, status } from '@grpc/gr
 import { SluiceError } from '../sluice-error.ts'
 import { WireError, type WireErrorCode } from './wire-error.ts'
 
+/** Takes what a call stumbled over and the peer is not told, for the process's log. */
+export type FaultListener = (error: unknown) => void
+
 /**
  * The one place where codes become gRPC statuses. The details are `<code>: <message>`, so that the peer shows the same
  * named error. What is not a {@link SluiceError} is a fault of ours: the peer learns only that, the log learns all.
  */
-export function toStatus(error: unknown): Partial<StatusObject> {
+export function toStatus(error: unknown, onFault?: FaultListener): Partial<StatusObject> {
   if (!(error instanceof SluiceError)) {
+    onFault?.(error)
     return {
       code: status.INTERNAL,
       details: 'remote-failure: the coordinator failed; its log says how',

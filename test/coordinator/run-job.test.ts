@@ -98,6 +98,17 @@ describe('a job', () => {
     expect(published.every(({ contributors }) => !contributors.includes('hungary'))).toBe(true)
   })
 
+  it('waits once for a holder that is not there, and goes on without it', async () => {
+    venue.connected.delete('hungary')
+    venue.sleeps = 0
+    const events = await eventsOf(await submit(4))
+    const published = ofKind(events, 'round-published')
+    expect(published.map(({ contributors }) => contributors.length)).toEqual([3, 3, 3, 3, 3, 3])
+    // 200 ms in steps of 50, and not again in each of the six rounds.
+    expect(venue.sleeps).toBeGreaterThan(0)
+    expect(venue.sleeps).toBeLessThanOrEqual(5)
+  })
+
   it('fails after three attempts when too few contribute, with the reason, and opens nothing', async () => {
     venue.interferences.set('hungary', intercept('contribute', refusal))
     venue.interferences.set('cleveland', intercept('contribute', refusal))

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { digestOf } from '../../src/crypto/digest.ts'
 import { signEnvelope, statementDigest } from '../../src/crypto/envelope.ts'
+import { KEY_ADDITIVE_RLWE } from '../../src/crypto/key-additive-scheme.ts'
 import { drawCommittee } from '../../src/protocol/committee.ts'
 import {
   checkPlanConsistency,
@@ -59,7 +60,7 @@ const plans: fc.Arbitrary<RoundPlan> = fc
           checkSegment(precisionBits),
         ],
       },
-      payload: { scheme: 'key-additive-rlwe' },
+      payload: { scheme: KEY_ADDITIVE_RLWE },
       collectUntil: '2030-01-01T00:00:00.000Z',
     }
   })
@@ -175,11 +176,13 @@ describe('a plan', () => {
       withSegments(plan, () => [{ ...first, low: 1, high: 1 }, ...rest]),
       withSegments(plan, () => [{ ...first, low: null as never }, ...rest]),
     ]
-    for (const value of odd) {
-      const envelope = signEnvelope(roundPlanStatement.payloadType, Buffer.from(JSON.stringify(value)), coordinatorKey)
-      const read = readStatement(roundPlanStatement, envelope, coordinatorKey.publicKey)
-      expect(codeOf(read), JSON.stringify(value).slice(0, 300)).toBe('malformed-statement')
+    const read = (value: unknown) => {
+      const payload = Buffer.from(JSON.stringify(value))
+      const envelope = signEnvelope(roundPlanStatement.payloadType, payload, coordinatorKey)
+      return codeOf(readStatement(roundPlanStatement, envelope, coordinatorKey.publicKey))
     }
+    expect(read(plan)).toBe('accepted')
+    for (const value of odd) expect(read(value), JSON.stringify(value).slice(0, 300)).toBe('malformed-statement')
   })
 
   it('has the name and the geometry of the vectors', () => {

@@ -13,7 +13,7 @@ import { openTrainerThread } from '../../nodes/trainers/tfjs/trainer-thread.ts'
 import { systemClock } from '../../src/cli/coordinator-process.ts'
 import { Coordinator } from '../../src/coordinator/coordinator.ts'
 import { OpenRounds } from '../../src/coordinator/open-rounds.ts'
-import type { HolderDirectory, ReceivedReply } from '../../src/coordinator/ports.ts'
+import type { Clock, HolderDirectory, ReceivedReply } from '../../src/coordinator/ports.ts'
 import { digestOf } from '../../src/crypto/digest.ts'
 import { statementDigest } from '../../src/crypto/envelope.ts'
 import { startPayloadWorkers } from '../../src/crypto/payload-workers.ts'
@@ -43,6 +43,8 @@ export class InProcessVenue {
   /** Per holder; absent ones answer as they are. */
   readonly interferences = new Map<string, Interference>()
   readonly faults: unknown[] = []
+  /** How often the coordinator has waited by its clock. */
+  sleeps = 0
   parties!: Party[]
   agents = new Map<string, HolderAgent>()
   #stack = new AsyncDisposableStack()
@@ -127,11 +129,22 @@ export class InProcessVenue {
     return { ok: true, value: { ...reply, uploaded } }
   }
 
+  readonly #countingClock: Clock = {
+    now: systemClock.now,
+    sleep: (ms, signal) => {
+      this.sleeps++
+      return systemClock.sleep(ms, signal)
+    },
+  }
+
   /** What rounds and jobs run on here. */
   get parts() {
     return {
       key: coordinatorKey,
-      clock: systemClock,
+      clock: this.#countingClock,
+        now: systemClock.now,
+        sleep: (ms: number, signal?: AbortSignal) => (this.sleeps++, systemClock.sleep(ms, signal)),
+      },
       store: this.store,
       artifacts: this.artifacts,
       spool: this.spool,
@@ -139,6 +152,7 @@ export class InProcessVenue {
       openRounds: this.openRounds,
       workers: this.workers,
       committeeTimeoutMs: 5000,
+      gatherMs: 200,
       members: new Map(this.parties.map(({ member }) => [member.holder, member])),
     }
   }

@@ -57,7 +57,10 @@ async function* runJob(rounds: number): AsyncGenerator<JobEvent & { job: string 
 
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'sluice-system-'))
-  await foundHeartVenue(root)
+  const venueDirectory = await foundHeartVenue(root)
+  const config = join(venueDirectory, 'coordinator.yaml')
+  // A killed holder is to be missed soon.
+  writeFileSync(config, `${readFileSync(config, 'utf8')}reconnectGraceMs: 1000\ngatherMs: 1000\n`)
   const file = join(root, 'cleveland', 'cleveland.csv')
   const [header, first, ...rest] = readFileSync(file, 'utf8').split('\n')
   const columns = header.split(',')

@@ -1,0 +1,199 @@
+/** Messages that are not what they should be, and what they cost whoever receives them. */
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Envelope } from '../../src/crypto/envelope.ts'
+import { signEnvelope } from '../../src/crypto/envelope.ts'
+import { unpackShare } from '../../src/crypto/key-shares.ts'
+import type { PayloadScheme } from '../../src/crypto/payload-scheme.ts'
+import { createPayloadScheme } from '../../src/crypto/payload-schemes.ts'
+import { answerCertificate, readContribution } from '../../src/protocol/committee-member.ts'
+import { contributionStatement } from '../../src/protocol/contribution.ts'
+import { planRound, receiveContribution } from '../../src/protocol/coordinator-round.ts'
+import { shareSumStatement } from '../../src/protocol/share-sum.ts'
+import { parseStatement, readStatement, STATEMENT_SIGNATURES_MAX, signStatement } from '../../src/protocol/statement.ts'
+import {
+  acceptedOf,
+  codeOf,
+  coordinatorKey,
+  createParties,
+  endorseWith,
+  forgeManifest,
+  lanesOf,
+  type MadeContribution,
+  makeContribution,
+  makePlan,
+  memberRound,
+  NOW,
+  type Party,
+  sealRoundOf,
+} from '../support/round-fixtures.ts'
+
+let scheme: PayloadScheme
+let parties: Party[]
+let made: MadeContribution
+let round: ReturnType<typeof planRound>
+
+beforeAll(async () => {
+  scheme = await createPayloadScheme()
+  parties = await createParties()
+  round = planRound(makePlan(parties), coordinatorKey)
+  made = await makeContribution(scheme, round, parties[0], lanesOf('any'))
+})
+afterAll(() => scheme.dispose())
+
+/** Bytes that say how many they are and cannot be looked at: whoever refuses them has not read, copied or hashed any. */
+function untouchable(length: number): Uint8Array {
+  return new Proxy(new Uint8Array(0), {
+    get: (_, property) => {
+      if (property === 'length') return length
+      throw new Error(`touched: ${String(property)}`)
+    },
+  })
+}
+
+const read = (envelope: Envelope) => codeOf(readContribution(round.plan, round.planDigest, envelope, made.holder))
+const resign = (payload: Uint8Array | string) =>
+  signEnvelope(contributionStatement.payloadType, Buffer.from(payload), parties[0].keys.statementKey)
+
+describe('a statement', () => {
+  it('that is too large is refused by its size, before a byte of it is read', () => {
+    const huge = { ...made.envelope, payload: untouchable(2 ** 40) }
+    expect(read(huge)).toBe('statement-too-large')
+    expect(codeOf(parseStatement(contributionStatement, huge))).toBe('statement-too-large')
+  })
+
+  it('with more signatures than there are signers is refused before any is verified', () => {
+    const [signature] = made.envelope.signatures
+    const many = (count: number) => ({
+      ...made.envelope,
+      signatures: [
+        ...Array.from({ length: count - 1 }, () => ({ keyid: signature.keyid, sig: untouchable(64) })),
+        signature,
+      ],
+    })
+    expect(read(many(STATEMENT_SIGNATURES_MAX + 1))).toBe('statement-too-large')
+    // Guard off, in effect: under the limit they are looked at, one after the other.
+    expect(() => read(many(STATEMENT_SIGNATURES_MAX))).toThrow()
+  })
+
+  it('of a stranger is not parsed: nonsense that nobody signed is refused for its signature', () => {
+    const nonsense = { ...made.envelope, payload: Buffer.from('{"plan":'), signatures: [] }
+    expect(codeOf(parseStatement(contributionStatement, nonsense))).toBe('malformed-statement')
+    expect(read(nonsense)).toBe('bad-signature')
+  })
+
+  it('cut short anywhere is refused, also when its author signs the rest', () => {
+    const { payload } = made.envelope
+    expect(read(resign(payload))).toBe('accepted')
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: payload.length - 1 }), (length) => {
+        expect(read(resign(payload.subarray(0, length)))).toBe('malformed-statement')
+        expect(read({ ...made.envelope, payload: payload.subarray(0, length) })).toBe('bad-signature')
+      }),
+    )
+  })
+
+  it('with one byte changed is nobody’s', () => {
+    fc.assert(
+      fc.property(fc.nat(made.envelope.payload.length - 1), fc.integer({ min: 1, max: 255 }), (position, flip) => {
+        const payload = made.envelope.payload.slice()
+        payload[position] ^= flip
+        expect(read({ ...made.envelope, payload })).toBe('bad-signature')
+      }),
+    )
+  })
+
+  it('has one form where it carries bytes, and none of the things that JSON merely tolerates', () => {
+    const text = Buffer.from(made.envelope.payload).toString()
+    const [body] = [JSON.parse(text)]
+    const { sealed } = body.shares[0]
+    const withSealed = (odd: string) =>
+      JSON.stringify({ ...body, shares: [{ ...body.shares[0], sealed: odd }, ...body.shares.slice(1)] })
+    const last = sealed.indexOf('=') - 1
+    const looser = String.fromCharCode(sealed.charCodeAt(last) + 1)
+    // The bits that padding leaves over are not zero: many decoders give the same bytes.
+    const other = sealed.slice(0, last) + looser + sealed.slice(last + 1)
+    expect(Buffer.from(other, 'base64')).toEqual(Buffer.from(sealed, 'base64'))
+    for (const odd of [
+      withSealed(other),
+      withSealed(` ${sealed.slice(1)}`),
+      withSealed(sealed.replaceAll('=', '')),
+      withSealed(sealed.replaceAll('+', '-').replaceAll('/', '_')),
+      `\u{feff}${text}`,
+      `${text}\0`,
+      `${text}{}`,
+      text.replace('{', '{"__proto__":{},'),
+      text.replace('{', '{"more":1,'),
+      text.replace(round.planDigest, round.planDigest.toUpperCase()),
+      '[]',
+      'null',
+      '',
+    ]) {
+      expect(read(resign(odd)), odd.slice(0, 40)).toBe('malformed-statement')
+    }
+  })
+
+  it('does not fill the log through its refusal, and is not quoted at length', () => {
+    const verdict = parseStatement(contributionStatement, resign(`{"${'x'.repeat(100_000)}":1}`))
+    expect(verdict.ok ? '' : verdict.reason).toMatch(/malformed/)
+    expect(verdict.ok ? '' : verdict.reason.length).toBeLessThan(400)
+    const secret = made.envelope.payload.toString()
+    const short = parseStatement(contributionStatement, resign(`{"plan":"${secret.slice(0, 64)}"}`))
+    expect(short.ok ? '' : short.reason).not.toContain(secret.slice(0, 64))
+  })
+})
+
+describe('a share', () => {
+  it('of another length is refused by its length, before a byte of it is read', () => {
+    for (const length of [0, 6655, 6657, 2 ** 40]) {
+      expect(() => unpackShare(untouchable(length), 2048)).toThrow(expect.objectContaining({ code: 'bad-share' }))
+    }
+  })
+
+  it('sum that is too long is no statement', () => {
+    const body = { plan: round.planDigest, manifest: round.planDigest, member: 'cleveland' }
+    const [{ keys }] = parties
+    const sum = (bytes: number) => {
+      const payload = JSON.stringify({ ...body, shareSum: Buffer.alloc(bytes).toString('base64') })
+      const envelope = signEnvelope(shareSumStatement.payloadType, Buffer.from(payload), keys.statementKey)
+      return codeOf(readStatement(shareSumStatement, envelope, keys.statementKey.publicKey))
+    }
+    expect(sum(6656)).toBe('accepted')
+    expect(sum(6659)).toBe('malformed-statement')
+    expect(sum(1_000_000)).toBe('malformed-statement')
+  })
+
+  describe('that cannot be one, by its size', () => {
+    const shorten = (contribution: MadeContribution, party: Party): MadeContribution => {
+      const body = acceptedOf(parseStatement(contributionStatement, contribution.envelope))
+      const shares = body.shares.map((share, i) => (i === 2 ? { ...share, sealed: share.sealed.slice(4) } : share))
+      const envelope = signStatement(contributionStatement, { ...body, shares }, party.keys.statementKey)
+      return { ...contribution, envelope }
+    }
+
+    it('would be met by a member after the seal, and cost everybody the round: guard off', async () => {
+      const sealed = await sealRoundOf(scheme, parties)
+      const set = [shorten(sealed.contributions[0], parties[0]), ...sealed.contributions.slice(1)]
+      const body = acceptedOf(parseStatement(contributionStatement, set[0].envelope))
+      const { member, sealed: box } = body.shares[2]
+      const { keys } = parties.find(({ member: { holder } }) => holder === member)!
+      await expect(keys.boxKey.open(Buffer.from(box, 'base64'), new Uint8Array(0))).rejects.toMatchObject({
+        code: 'box-not-openable',
+      })
+    })
+
+    it('costs its contributor its place in the round: guard on', async () => {
+      const short = shorten(made, parties[0])
+      expect(codeOf(receiveContribution(round, short.holder, short.envelope, short.payload, NOW))).toBe(
+        'shares-mismatch',
+      )
+      const { contributions } = await sealRoundOf(scheme, parties)
+      const set = [shorten(contributions[0], parties[0]), ...contributions.slice(1)]
+      const certificate = endorseWith(forgeManifest(round, set), parties)
+      const envelopes = set.map(({ envelope }) => envelope)
+      const { keys } = parties[1]
+      const answered = answerCertificate(memberRound(round), certificate, envelopes, coordinatorKey.publicKey, keys)
+      expect(codeOf(await answered)).toBe('shares-mismatch')
+    })
+  })
+})
