@@ -62,8 +62,12 @@ async function writeFileOfMode(
     await rename(part, path)
   } catch (cause) {
     const why = (cause as NodeJS.ErrnoException).code ?? 'failed'
-    throw new CliError('file-not-writable', `${path} cannot be written (${why}): choose a place that this user may write to.`, {
-      cause,
-    })
+    throw new CliError(
+      'file-not-writable',
+      `${path} cannot be written (${why}): choose a place that this user may write to.`,
+      {
+        cause,
+      },
+    )
   }
 }

@@ -142,9 +142,6 @@ export class InProcessVenue {
     return {
       key: coordinatorKey,
       clock: this.#countingClock,
-        now: systemClock.now,
-        sleep: (ms: number, signal?: AbortSignal) => (this.sleeps++, systemClock.sleep(ms, signal)),
-      },
       store: this.store,
       artifacts: this.artifacts,
       spool: this.spool,

@@ -21,8 +21,9 @@ export interface DemoVenue {
 /**
  * Founds a venue in a temporary directory, admits the four hospitals, gives each node its own hospital's file and nothing
  * else, and starts the five processes with the commands that an operator would use.
+ * @param interrupted rejects when the person at the keyboard has had enough: what was begun is stopped and removed
  */
-export async function startDemoVenue(note: (line: string) => void): Promise<DemoVenue> {
+export async function startDemoVenue(note: (line: string) => void, interrupted: Promise<never>): Promise<DemoVenue> {
   const root = await mkdtemp(join(tmpdir(), 'sluice-demo-'))
   const processes: SluiceProcess[] = []
   const close = async () => {
@@ -39,8 +40,8 @@ export async function startDemoVenue(note: (line: string) => void): Promise<Demo
       ({ name }) => new SluiceProcess(name, ['holder', 'start', '--directory', join(root, name)]),
     )
     processes.push(...holders)
-    await coordinator.ready('listening')
-    await Promise.all(holders.map((holder) => holder.ready('connected')))
+    await Promise.race([coordinator.ready('listening'), interrupted])
+    await Promise.race([Promise.all(holders.map((holder) => holder.ready('connected'))), interrupted])
     return { researcherDirectory: join(root, 'researcher'), coordinator, holders, close }
   } catch (error) {
     await close()

@@ -5,6 +5,8 @@ import { loadHospitalRecords } from '../../../nodes/examples/heart/reference.ts'
 import { openTrainerThread } from '../../../nodes/trainers/tfjs/trainer-thread.ts'
 import { digestOf } from '../../crypto/digest.ts'
 import { JobsConnection } from '../../wire/jobs-client.ts'
+import { CliError } from '../cli-error.ts'
+import { stopSignal } from '../process-life.ts'
 import { loadResearcher } from '../venue-files.ts'
 import { bytesUp, meanOver, median, roundTimes } from './demo-figures.ts'
 import { demoProgress, printSummary } from './demo-output.ts'
@@ -20,13 +22,17 @@ export interface DemoOptions {
   readonly out: string
 }
 
-/** Runs the demo: venue, jobs, comparison, report; everything is stopped and removed at the end. */
+/**
+ * Runs the demo: venue, jobs, comparison, report; everything is stopped and removed at the end, and when it is interrupted.
+ * @throws CliError `interrupted`, `job-failed`, `process-failed`
+ */
 export async function runDemo(options: DemoOptions): Promise<void> {
   const started = performance.now()
   const progress = demoProgress()
-  const venue = await startDemoVenue(progress.note)
+  const interrupted = interruption()
+  const venue = await startDemoVenue(progress.note, interrupted)
   try {
-    const models = await runModels(venue, options, progress)
+    const models = await Promise.race([runModels(venue, options, progress), interrupted])
     const result: DemoResult = {
       models,
       backend: String(venue.holders[0].lines.find(({ event }) => event === 'ready')?.backend),
@@ -40,6 +46,18 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     progress.end()
     await venue.close()
   }
+}
+
+/** Without it, SIGTERM would leave five processes running, and a directory of keys. */
+function interruption(): Promise<never> {
+  const stop = stopSignal()
+  const interrupted = new Promise<never>((_, reject) => {
+    stop.addEventListener('abort', () => {
+      reject(new CliError('interrupted', 'Interrupted: the processes of the demo were stopped and its keys removed.'))
+    })
+  })
+  interrupted.catch(() => undefined)
+  return interrupted
 }
 
 async function runModels(
