@@ -74,6 +74,9 @@ export function planStep(
   const names = cohort.map(({ holder }) => holder)
   const organisations = new Map(cohort.map(({ holder, organisation }) => [holder, organisation]))
   const committeeSeed = digestOf(fromHex(job), Buffer.from(`/round/${round}`))
+  const committee = drawCommittee(names, committeeSeed, (holder) => organisations.get(holder)!)
+  // Colluding members contribute, too: of the smallest set at least two contributions must be honest ones (protocol §2).
+  const { minContributors } = specification.protection
   return {
     job,
     round,
@@ -81,8 +84,8 @@ export function planStep(
     step,
     inputs: Object.entries(inputs).map(([name, digest]) => ({ name, digest })),
     cohort: [...cohort].sort((a, b) => (a.holder < b.holder ? -1 : 1)),
-    committee: drawCommittee(names, committeeSeed, (holder) => organisations.get(holder)!),
-    minContributors: specification.protection.minContributors,
+    committee: { ...committee, tolerates: Math.min(committee.tolerates, minContributors - 2) },
+    minContributors,
     vector: stepLayout(specification, step),
     payload: { scheme: KEY_ADDITIVE_RLWE },
     collectUntil: new Date(now.getTime() + specification.roundTimeoutMs).toISOString(),

@@ -70,8 +70,11 @@ async function resumeProgress(record: JobRecord, parts: JobParts): Promise<JobPr
   await store.abandonOpenRounds(record.job, 'the coordinator was restarted')
   const outputs = await store.listJobOutputs(record.job)
   const rounds = await store.listRounds(record.job)
-  // All of them, not only those abandoned just now: an earlier start may have died between the two steps.
-  for (const { phase, planDigest } of rounds) if (phase === 'abandoned') await spool.discard(planDigest)
+  // All of them, not only those abandoned just now: an earlier start may have died between the two steps. So may one that
+  // had just published its last round.
+  for (const { phase, planDigest } of rounds) {
+    if (phase === 'abandoned' || planDigest === rounds.at(-1)?.planDigest) await spool.discard(planDigest)
+  }
   return {
     record,
     specification,
@@ -160,7 +163,7 @@ async function runStep<T>(
     try {
       const opened = await planAndRun(step, round, inputs, progress, parts, signal)
       const publishing = performance.now()
-      const result = await digestOpened(opened)
+      const result = await orDiscard(opened, parts, digestOpened(opened))
       await publishRound(opened, result, performance.now() - publishing, { step, round }, progress, parts)
       return result.value
     } catch (error) {
@@ -168,6 +171,19 @@ async function runStep<T>(
       await emit(progress.record.job, { kind: 'round-abandoned', round, step, reason: error.message }, parts)
       if (attempt === ATTEMPTS) throw error
     }
+  }
+}
+
+/** When nothing can be made of a sum (no example, a full disk), the round does not stay open, nor its ciphertexts. */
+async function orDiscard<T>({ round }: OpenedRound, parts: JobParts, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    parts.openRounds.delete(round.planDigest)
+    await parts.store.setRoundPhase(round.planDigest, 'abandoned', { reason })
+    await parts.spool.discard(round.planDigest)
+    throw error
   }
 }
 
@@ -188,12 +204,18 @@ async function planAndRun(
   )
   const notes: Promise<void>[] = []
   const note = (refusal: { holder: string; code: string; reason: string }) => {
-    notes.push(emit(record.job, { kind: 'holder-refused', round, ...refusal }, parts))
+    const noted = emit(record.job, { kind: 'holder-refused', round, ...refusal }, parts)
+    // Awaited at the end of the round; until then a store that is away must not end the process.
+    noted.catch(() => undefined)
+    notes.push(noted)
   }
   try {
-    return await runRound(plan, { ...parts, job: record.envelope, note, signal })
+    const opened = await runRound(plan, { ...parts, job: record.envelope, note, signal })
+    await orDiscard(opened, parts, Promise.all(notes))
+    return opened
   } finally {
-    await Promise.all(notes)
+    // When the round failed, that is the error to know of.
+    await Promise.allSettled(notes)
   }
 }
 

@@ -114,11 +114,10 @@ async function collectContributions(planned: CoordinatorRound, context: RoundCon
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(Math.max(0, timeLeftMs))])
   let round = planned
   for await (const { holder, verdict } of askHolders(context.holders, holders, request, signal)) {
-    if (!verdict.ok) {
-      note({ holder, code: verdict.code, reason: verdict.reason })
+    if (!verdict.ok || verdict.value.kind !== 'contribution') {
+      noteRefusal(holder, verdict, context)
       continue
     }
-    if (verdict.value.kind !== 'contribution') continue
     const { envelope, uploaded } = verdict.value
     const received = receiveContribution(round, holder, envelope, uploaded, clock.now())
     if (!received.ok) {

@@ -34,7 +34,8 @@ export interface Identity {
   readonly name: string
 }
 
-const SPIFFE_FORM = /^spiffe:\/\/([a-z0-9.-]{1,120})\/(coordinator|holder|researcher)\/([a-z0-9][a-z0-9.-]{0,62})$/
+const SPIFFE_FORM =
+  /^spiffe:\/\/([a-z0-9.-]{1,120})\/(coordinator|holder|researcher)\/([a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?)$/
 
 /** The URI form of an identity (SPIFFE-ID, section 2). */
 export function spiffeId({ venue, role, name }: Identity): string {
@@ -127,5 +128,5 @@ function validity(lifetimeMs: number) {
 }
 
 function isAddress(host: string): boolean {
-  return /^[0-9.]+$/.test(host) || host.includes(':')
+  return /^\d{1,3}(\.\d{1,3}){3}$/.test(host) || host.includes(':')
 }

@@ -201,7 +201,7 @@ export function advanceRound(round: CoordinatorRound, phase: 'opened' | 'publish
     abandoned: ['collecting', 'sealed', 'certified', 'opened'],
   }
   if (!allowed[phase].includes(round.phase)) {
-    throw new ProtocolError('impossible-plan', `A round that is ${round.phase} cannot become ${phase}.`)
+    throw new ProtocolError('phase-out-of-order', `A round that is ${round.phase} cannot become ${phase}.`)
   }
   return { ...round, phase }
 }

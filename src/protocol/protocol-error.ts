@@ -40,6 +40,7 @@ export type ProtocolErrorCode =
   | 'value-count-mismatch'
   | 'value-not-finite'
   | 'impossible-plan'
+  | 'phase-out-of-order'
   | 'statement-too-large'
   | 'check-not-zero'
 

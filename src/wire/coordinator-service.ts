@@ -1,5 +1,5 @@
 import type { ServerDuplexStream, ServerReadableStream, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js'
-import type { ArtifactStore, PayloadSpool, RoundDesk } from '../coordinator/ports.ts'
+import type { ArtifactStore, PayloadSpool, RoundDesk, SpoolWriter } from '../coordinator/ports.ts'
 import type { Identity } from '../crypto/certificates.ts'
 import { digestOf } from '../crypto/digest.ts'
 import { chunkGeometry, type PayloadParameters } from '../crypto/payload-parameters.ts'
@@ -72,11 +72,20 @@ function attend(
   }
   const session: HolderSession = { send: (request) => call.write({ request }), end: () => call.end() }
   const close = () => parts.sessions.close(holder, session)
+  let state: 'silent' | 'greeted' | 'refused' = 'silent'
+  const take = ({ hello, reply }: HolderMessage__Output) => {
+    // Once, and first: every greeting sends what waits for the holder again.
+    if (!hello === (state === 'silent')) throw new WireError('malformed-message', 'A holder greets once, and first.')
+    state = 'greeted'
+    if (hello) greet(call, hello.protocolVersion, parts, () => parts.sessions.open(holder, session))
+    else if (reply) parts.sessions.receive(holder, reply.requestId, replyFromWire(reply))
+  }
   call.on('data', (message: HolderMessage__Output) => {
+    if (state === 'refused') return
     try {
-      if (message.hello) greet(call, message.hello.protocolVersion, parts, () => parts.sessions.open(holder, session))
-      else if (message.reply) parts.sessions.receive(holder, message.reply.requestId, replyFromWire(message.reply))
+      take(message)
     } catch (error) {
+      state = 'refused'
       close()
       call.emit('error', toStatus(error, parts.onFault))
     }
@@ -172,16 +181,31 @@ async function receivePayload(
     }
     if (!(await messages.next()).done)
       throw new WireError('upload-refused', 'The upload has more chunks than the plan.')
-    if (!parts.sessions.beginCommit(planDigest, holder)) {
-      throw new WireError(
-        'upload-refused',
-        `A contribution of ${holder} to this plan has named its ciphertext: it stays.`,
-      )
-    }
-    await writer.commit()
+    await commitPayload(writer, planDigest, holder, parts)
     return payloadDigest(digests)
   } catch (error) {
     await writer.abort()
+    throw error
+  }
+}
+
+/** Lets the payload count, unless the round or a contribution has gone past it while it came. */
+async function commitPayload(
+  writer: SpoolWriter,
+  planDigest: string,
+  holder: string,
+  { rounds, sessions }: CoordinatorServiceParts,
+): Promise<void> {
+  if (!rounds.expectedPayload(planDigest, holder) || !sessions.beginCommit(planDigest, holder)) {
+    throw new WireError(
+      'upload-refused',
+      `Another ciphertext of ${holder} to this plan is stored or named already, or the round is over: that stays.`,
+    )
+  }
+  try {
+    await writer.commit()
+  } catch (error) {
+    sessions.forgetUpload(planDigest, holder)
     throw error
   }
 }

@@ -29,8 +29,11 @@ interface PendingRequest {
 export class HolderSessions implements HolderDirectory {
   readonly #sessions = new Map<string, HolderSession>()
   readonly #pending = new Map<string, PendingRequest>()
-  /** The last upload of each holder, and whether a contribution has named it: bounded by the number of holders. */
-  readonly #uploads = new Map<string, { readonly planDigest: string; readonly payload: PayloadReference | 'named' }>()
+  /** The last upload of each holder and how far it is: bounded by the number of holders. */
+  readonly #uploads = new Map<
+    string,
+    { readonly planDigest: string; readonly payload: PayloadReference | 'committing' | 'named' }
+  >()
   readonly #listeners = new Set<() => void>()
   readonly #reconnectGraceMs: number
 
@@ -103,13 +106,19 @@ export class HolderSessions implements HolderDirectory {
   /**
    * Asks whether an upload may take the place of an earlier one of its holder. From the moment that a contribution has named
    * the earlier one it may not: the set would be sealed over other bytes than it names. Between this call and `noteUpload`
-   * the holder has no upload, so that nothing can be named while the bytes change.
+   * the holder has no upload, so that nothing can be named while the bytes change; and no other upload may begin to commit,
+   * or it could end after this one was named.
    */
   beginCommit(planDigest: string, holder: string): boolean {
     const upload = this.#uploads.get(holder)
-    if (upload?.planDigest === planDigest && upload.payload === 'named') return false
-    this.#uploads.delete(holder)
+    if (upload?.planDigest === planDigest && typeof upload.payload === 'string') return false
+    this.#uploads.set(holder, { planDigest, payload: 'committing' })
     return true
+  }
+
+  /** A commit has failed: the holder may upload again. */
+  forgetUpload(planDigest: string, holder: string): void {
+    if (this.#uploads.get(holder)?.planDigest === planDigest) this.#uploads.delete(holder)
   }
 
   /** What `holder` has uploaded to a plan; a contribution to it may follow. */
@@ -134,7 +143,7 @@ export class HolderSessions implements HolderDirectory {
     reply: Extract<HolderReply, { kind: 'contribution' }>,
   ): Verdict<ReceivedReply, HolderRefusal> {
     const upload = this.#uploads.get(holder)
-    if (upload?.planDigest !== pending.planDigest || upload.payload === 'named') {
+    if (upload?.planDigest !== pending.planDigest || typeof upload.payload === 'string') {
       return refused('payload-mismatch', `${holder} sent a contribution without its ciphertext.`)
     }
     this.#uploads.set(holder, { planDigest: pending.planDigest, payload: 'named' })

@@ -10,6 +10,8 @@ export const limits = {
   contributionBytes: 512 * 1024,
   /** Signatures of one envelope: a manifest has the coordinator's and one for each of at most 15 members. */
   signatures: 32,
+  /** Calls that one connection may have open at once: a holder needs one stream, an upload and a few fetches. */
+  callsPerConnection: 64,
   /** An upload that sends nothing for so long is ended, so that nobody holds spool and stream by doing nothing. */
   uploadIdleMs: 60_000,
   /** A job specification as submitted. */

@@ -31,6 +31,7 @@ export async function startServer(
   }
   const server = new Server({
     'grpc.max_receive_message_length': limits.messageBytes,
+    'grpc.max_concurrent_streams': limits.callsPerConnection,
     'grpc.keepalive_time_ms': keepalive.timeMs,
     'grpc.keepalive_timeout_ms': keepalive.timeoutMs,
   })

@@ -5,20 +5,28 @@ import { WireError, type WireErrorCode } from './wire-error.ts'
 /** Takes what a call stumbled over and the peer is not told, for the process's log. */
 export type FaultListener = (error: unknown) => void
 
+/** Named errors that are this side's own: their messages speak of its disks and databases. */
+const OWN_FAULTS = new Set([
+  'corrupt',
+  'database-failed',
+  'database-unreachable',
+  'directory-unusable',
+  'disk-full',
+  'io-failed',
+  'store-closed',
+])
+
 /**
  * The one place where codes become gRPC statuses. The details are `<code>: <message>`, so that the peer shows the same
- * named error. What is not a {@link SluiceError} is a fault of ours: the peer learns only that, the log learns all.
+ * named error. Of a fault of ours the peer learns the code only (`remote-failure` when it is not a {@link SluiceError}); the
+ * log learns all.
  */
 export function toStatus(error: unknown, onFault?: FaultListener): Partial<StatusObject> {
-  if (!(error instanceof SluiceError)) {
-    onFault?.(error)
-    return {
-      code: status.INTERNAL,
-      details: 'remote-failure: the coordinator failed; its log says how',
-      metadata: new Metadata(),
-    }
-  }
-  return { code: statusOf(error.code), details: `${error.code}: ${error.message}`, metadata: new Metadata() }
+  const code = error instanceof SluiceError ? error.code : 'remote-failure'
+  const isOurs = !(error instanceof SluiceError) || OWN_FAULTS.has(code)
+  if (isOurs) onFault?.(error)
+  const message = isOurs ? 'The coordinator failed; its log says how.' : (error as SluiceError).message
+  return { code: statusOf(code), details: `${code}: ${message}`, metadata: new Metadata() }
 }
 
 function statusOf(code: string): status {
@@ -26,6 +34,7 @@ function statusOf(code: string): status {
   if (code === 'not-admitted') return status.PERMISSION_DENIED
   if (code === 'message-too-large' || code === 'disk-full') return status.RESOURCE_EXHAUSTED
   if (code === 'connection-lost' || code === 'database-unreachable') return status.UNAVAILABLE
+  if (code === 'remote-failure' || OWN_FAULTS.has(code)) return status.INTERNAL
   if (code === 'conflict' || code === 'upload-refused' || code === 'protocol-version') return status.FAILED_PRECONDITION
   return status.INVALID_ARGUMENT
 }

@@ -23,9 +23,11 @@ import { encodeModelFile } from '../../src/learning/model-file.ts'
 import { logistic } from '../../src/learning/model-presets.ts'
 import { payloadDigest } from '../../src/protocol/contribution.ts'
 import { planRound } from '../../src/protocol/coordinator-round.ts'
-import type { RoundPlan } from '../../src/protocol/round-plan.ts'
-import { signStatement } from '../../src/protocol/statement.ts'
-import { codeOf, coordinatorKey, createParties, floorsOf, type Party } from '../support/round-fixtures.ts'
+import { publicationStatement } from '../../src/protocol/publication.ts'
+import { type RoundPlan, roundPlanStatement } from '../../src/protocol/round-plan.ts'
+import { parseStatement, signStatement } from '../../src/protocol/statement.ts'
+import { WireError } from '../../src/wire/wire-error.ts'
+import { acceptedOf, codeOf, coordinatorKey, createParties, floorsOf, type Party } from '../support/round-fixtures.ts'
 
 const CANARY = 'Quetzalcoatl'
 const specification = parseJobSpecification({ ...heartJob('logistic', 'ab'.repeat(32), 1), holders: undefined })
@@ -241,5 +243,64 @@ describe('a holder node', () => {
     expect(logged.join('')).toContain('column-type-mismatch')
     expect(logged.join('')).not.toContain(CANARY)
     broken.close()
+  })
+
+  it('lets no more rounds than the policy’s number through when many plans come at once', async () => {
+    const agent = openAgent({}, { datasets: { heart: { steps: ['statistics'], maxRounds: 2 } } })
+    const before = uploads.length
+    const nonces = ['5', '6', '7', '8', '9'].map((digit) => digit.repeat(64))
+    const answers = await Promise.all(
+      nonces.map((nonce) => agent.handle(requestFor('statistics', specification, { nonce }))),
+    )
+    expect(answers.map(codeOf).sort()).toEqual([
+      'accepted',
+      'accepted',
+      'dataset-uses-exhausted',
+      'dataset-uses-exhausted',
+      'dataset-uses-exhausted',
+    ])
+    expect(uploads.length).toBe(before + 2)
+  })
+
+  it('takes part again after the coordinator was away while it fetched an input', async () => {
+    const statistics = put(Buffer.from('{}'))
+    const model = put(encodeModelFile(logistic(33, 0.003), initialWeights(logistic(33, 0.003), new Uint8Array(32))))
+    let isAway = true
+    const agent = openAgent({
+      coordinator: {
+        upload: async () => ({ digest: '', bytes: 0 }),
+        fetchArtifact: async (digest) => {
+          if (isAway) throw new WireError('coordinator-unreachable', 'away')
+          return artifacts.get(digest)!
+        },
+        fetchContributions: async () => [],
+      },
+    })
+    // Each request is a round of its own of one job.
+    const first = requestFor('evaluation', specification, {}, { statistics, model })
+    const plan = acceptedOf(parseStatement(roundPlanStatement, first.plan))
+    expect(codeOf(await agent.handle(first))).toBe('coordinator-unreachable')
+    isAway = false
+    const next = planRound({ ...plan, round: 2, nonce: '2'.repeat(64) }, coordinatorKey).planEnvelope
+    // It came as far as reading the statistics, which are none.
+    expect(codeOf(await agent.handle({ ...first, plan: next }))).toBe('statistics-mismatch')
+  })
+
+  it('refuses the publication of another plan', async () => {
+    const agent = openAgent()
+    const publication = signStatement(
+      publicationStatement,
+      {
+        plan: 'a'.repeat(64),
+        manifest: 'b'.repeat(64),
+        contributors: 4,
+        aggregate: 'c'.repeat(64),
+        output: { name: 'model', digest: 'd'.repeat(64) },
+      },
+      coordinatorKey,
+    )
+    const noted = { kind: 'published', planDigest: 'a'.repeat(64), publication } as const
+    expect(codeOf(await agent.handle(noted))).toBe('accepted')
+    expect(codeOf(await agent.handle({ ...noted, planDigest: 'e'.repeat(64) }))).toBe('wrong-round')
   })
 })

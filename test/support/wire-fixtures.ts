@@ -44,7 +44,7 @@ const noJobs: JobDesk = {
 
 export async function startTestServer(
   rounds: RoundDesk,
-  options: { reconnectGraceMs?: number; jobs?: JobDesk } = {},
+  options: { reconnectGraceMs?: number; jobs?: JobDesk; onFault?: (error: unknown) => void } = {},
 ): Promise<TestServer> {
   const directory = mkdtempSync(join(tmpdir(), 'sluice-wire-'))
   const authority = await createAuthority(VENUE, 10 * DAY_MS)
@@ -67,6 +67,7 @@ export async function startTestServer(
     artifacts,
     spool,
     uploadIdleMs: 500,
+    onFault: options.onFault,
   }
   const tls = await credentials('coordinator', 'coordinator')
   const server: RunningServer = await startServer('127.0.0.1:0', tls, parts, options.jobs ?? noJobs)

@@ -1,0 +1,122 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { digestOf } from '../../src/crypto/digest.ts'
+import type { LogStorage } from '../../src/log/log-storage.ts'
+
+const bytesOf = (text: string) => new Uint8Array(Buffer.from(text))
+const leaf = (i: number) => digestOf(bytesOf(`leaf ${i}`))
+
+/**
+ * What every {@link LogStorage} keeps to. `open` opens the same place each time within a test, as another process or as
+ * after a restart, and `reset` gives a new, empty place.
+ */
+export function describeLogStorage(name: string, open: () => Promise<LogStorage>, reset: () => Promise<void>): void {
+  describe(`LogStorage on ${name}`, () => {
+    let storage: LogStorage
+    beforeEach(async () => {
+      await reset()
+      storage = await open()
+    })
+
+    it('is empty at first', async () => {
+      expect(await storage.readCommit()).toBeUndefined()
+      expect(await storage.readCheckpoint()).toBeUndefined()
+      expect(await storage.readTile('tile/0/000')).toBeUndefined()
+      expect(await storage.findPositions([leaf(0)])).toEqual([undefined])
+    })
+
+    it('keeps everything over a restart', async () => {
+      await storage.compareAndSwap(undefined, bytesOf('commit'))
+      await storage.putTile('tile/entries/x001/000.p/7', bytesOf('bundle'))
+      await storage.putPositions([{ leafHash: leaf(1), position: 1 }])
+      await storage.publish(2, 'note at 2')
+      const again = await open()
+      expect(Buffer.from((await again.readCommit())!).toString()).toBe('commit')
+      expect(Buffer.from((await again.readTile('tile/entries/x001/000.p/7'))!).toString()).toBe('bundle')
+      expect(await again.findPositions([leaf(1)])).toEqual([1])
+      expect(await again.readCheckpoint()).toBe('note at 2')
+    })
+
+    it('swaps the commit record only for the one that was expected, and else changes nothing', async () => {
+      const [first, second] = [bytesOf('first'), bytesOf('second')]
+      expect(await storage.compareAndSwap(digestOf(first), second)).toBe(false)
+      expect(await storage.readCommit()).toBeUndefined()
+      expect(await storage.compareAndSwap(undefined, first)).toBe(true)
+      expect(await storage.compareAndSwap(undefined, second)).toBe(false)
+      expect(await storage.compareAndSwap(digestOf(second), second)).toBe(false)
+      expect(Buffer.from((await storage.readCommit())!).toString()).toBe('first')
+      expect(await storage.compareAndSwap(digestOf(first), second)).toBe(true)
+      expect(await storage.compareAndSwap(digestOf(first), bytesOf('third'))).toBe(false)
+      expect(Buffer.from((await storage.readCommit())!).toString()).toBe('second')
+    })
+
+    it('lets one of many racing swaps win, from several openings', async () => {
+      const others = await Promise.all([open(), open()])
+      for (const expected of [undefined, 'winner']) {
+        const current = expected && digestOf((await storage.readCommit())!)
+        const swaps = Array.from({ length: 9 }, (_, i) =>
+          [storage, ...others][i % 3].compareAndSwap(current, bytesOf(`${expected} ${i}`)),
+        )
+        const results = await Promise.all(swaps)
+        expect(results.filter(Boolean)).toHaveLength(1)
+        const winner = `${expected} ${results.indexOf(true)}`
+        expect(Buffer.from((await storage.readCommit())!).toString()).toBe(winner)
+      }
+    })
+
+    it('holds a commit record of megabytes and tiles of any bytes, and hands out copies', async () => {
+      const large = new Uint8Array(3_000_000).map((_, i) => i * 7)
+      expect(await storage.compareAndSwap(undefined, large)).toBe(true)
+      expect(Buffer.compare((await storage.readCommit())!, large)).toBe(0)
+      await storage.putTile('tile/0/000', large.subarray(0, 8192))
+      const copy = (await storage.readTile('tile/0/000'))!
+      expect(Buffer.compare(copy, large.subarray(0, 8192))).toBe(0)
+      copy.fill(0)
+      expect(Buffer.compare((await storage.readTile('tile/0/000'))!, large.subarray(0, 8192))).toBe(0)
+    })
+
+    it('takes the same tile twice', async () => {
+      for (let i = 0; i < 2; i++) await storage.putTile('tile/1/000.p/1', bytesOf('hash'))
+      expect(Buffer.from((await storage.readTile('tile/1/000.p/1'))!).toString()).toBe('hash')
+    })
+
+    it('forgets the partial tiles of one full tile and no other', async () => {
+      const paths = ['tile/0/001', 'tile/0/001.p/1', 'tile/0/001.p/255', 'tile/0/002.p/1', 'tile/1/001.p/1']
+      for (const path of [...paths, 'tile/entries/001.p/1', 'tile/0/x001/001.p/1'])
+        await storage.putTile(path, bytesOf(path))
+      await storage.discardPartialTiles('tile/0/001')
+      await storage.discardPartialTiles('tile/0/001')
+      const kept = await Promise.all(paths.map((path) => storage.readTile(path)))
+      expect(kept.map(Boolean)).toEqual([true, false, false, true, true])
+      expect(await storage.readTile('tile/entries/001.p/1')).toBeDefined()
+      expect(await storage.readTile('tile/0/x001/001.p/1')).toBeDefined()
+    })
+
+    it('finds positions in the order asked, and a leaf keeps its first', async () => {
+      const leaves = Array.from({ length: 1000 }, (_, i) => ({ leafHash: leaf(i), position: i }))
+      await storage.putPositions(leaves)
+      await storage.putPositions(leaves.slice(500))
+      await storage.putPositions([{ leafHash: leaf(3), position: 4000 }])
+      await storage.putPositions([])
+      expect(await storage.findPositions([leaf(999), leaf(5000), leaf(3), leaf(0), leaf(3)])).toEqual([
+        999,
+        undefined,
+        3,
+        0,
+        3,
+      ])
+      expect(await storage.findPositions([])).toEqual([])
+    })
+
+    it('never publishes a smaller tree than before, and at one size the latest note', async () => {
+      await storage.publish(0, 'empty')
+      await storage.publish(7, 'seven')
+      await storage.publish(6, 'six')
+      expect(await storage.readCheckpoint()).toBe('seven')
+      await storage.publish(7, 'seven, cosigned')
+      expect(await storage.readCheckpoint()).toBe('seven, cosigned')
+      await storage.publish(256, 'grown')
+      await (await open()).publish(7, 'late')
+      expect(await storage.readCheckpoint()).toBe('grown')
+    })
+  })
+}

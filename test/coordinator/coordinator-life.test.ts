@@ -1,0 +1,220 @@
+/** What happens around jobs: watchers, the queue, faults of the disk and the database, a process that dies. */
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { heartJob } from '../../nodes/examples/heart/jobs.ts'
+import { Coordinator } from '../../src/coordinator/coordinator.ts'
+import type { StoredJobEvent } from '../../src/coordinator/ports.ts'
+import { refused } from '../../src/sluice-error.ts'
+import { StoreError } from '../../src/store/store-error.ts'
+import { InProcessVenue } from '../support/in-process-venue.ts'
+
+let venue: InProcessVenue
+beforeAll(async () => {
+  venue = await InProcessVenue.open()
+})
+afterAll(() => venue.close())
+
+type Parts = InProcessVenue['parts']
+
+/** A coordinator over the venue, some of whose parts fail. It runs until the test is over, or hangs where the parts do. */
+function start(changes: Partial<Parts> = {}) {
+  const faults: unknown[] = []
+  const coordinator = new Coordinator(
+    { ...venue.parts, ...changes },
+    { onJobState: () => {}, onFault: (_, error) => faults.push(error) },
+  )
+  const running = coordinator.run()
+  const stop = async () => {
+    coordinator.stop()
+    await running
+  }
+  return { coordinator, faults, running, stop }
+}
+
+const submit = (coordinator: Coordinator, rounds = 1) =>
+  coordinator.submit(heartJob('logistic', 'ef'.repeat(32), rounds), 'ada')
+
+async function watch(coordinator: Coordinator, job: string, after = 0): Promise<StoredJobEvent[]> {
+  const events = []
+  for await (const stored of coordinator.watch(job, after, new AbortController().signal)) events.push(stored)
+  return events
+}
+
+const spooled = () => readdirSync(join(venue.directory, 'spool/rounds'))
+
+describe('watchers', () => {
+  it('who come before, during and after a job all see every event once, in order', async () => {
+    const { coordinator, stop } = start()
+    const job = await submit(coordinator, 2)
+    const early = [watch(coordinator, job), watch(coordinator, job)]
+    const during: Promise<StoredJobEvent[]>[] = []
+    for await (const { sequence } of coordinator.watch(job, 0, new AbortController().signal)) {
+      during.push(watch(coordinator, job, sequence))
+    }
+    const whole = await watch(coordinator, job)
+    expect(whole.map(({ sequence }) => sequence)).toEqual(whole.map((_, i) => i + 1))
+    expect(await Promise.all(early)).toEqual([whole, whole])
+    expect(await Promise.all(during)).toEqual(whole.map((_, i) => whole.slice(i + 1)))
+    await stop()
+  })
+
+  it('are let go when a job has ended and its last event was lost with the process', async () => {
+    const { coordinator, stop } = start()
+    const job = await submit(coordinator)
+    await watch(coordinator, job)
+    await stop()
+    const lost = await submit(coordinator)
+    await venue.store.setJobState(lost, 'cancelled', new Date())
+    expect(await watch(coordinator, lost)).toEqual([])
+  })
+})
+
+describe('the queue', () => {
+  it('does not begin a job that is cancelled in the moment in which it is taken', async () => {
+    let cancel: ((job: string) => Promise<boolean>) | undefined
+    const { coordinator, stop } = start({
+      store: {
+        ...venue.store,
+        listUnfinishedJobs: async () => {
+          const jobs = await venue.store.listUnfinishedJobs()
+          if (jobs[0]) await cancel?.(jobs[0].job)
+          return jobs
+        },
+      },
+    })
+    cancel = async (job) => {
+      cancel = undefined
+      return coordinator.cancel(job)
+    }
+    const cancelled = await submit(coordinator)
+    const next = await submit(coordinator)
+    expect((await watch(coordinator, next)).at(-1)?.event).toEqual({ kind: 'job-state', state: 'completed' })
+    expect(await venue.store.listRounds(cancelled)).toEqual([])
+    expect((await watch(coordinator, cancelled)).map(({ event }) => event)).toEqual([
+      { kind: 'job-state', state: 'cancelled', reason: 'cancelled by a researcher' },
+    ])
+    await stop()
+  })
+
+  it('runs the next job after one has failed, and what was submitted while no coordinator ran', async () => {
+    const { coordinator, stop } = start()
+    await stop()
+    venue.interferences.set('hungary', async () => refused('no', 'no'))
+    venue.interferences.set('cleveland', async () => refused('no', 'no'))
+    const [first, second] = [await submit(coordinator), await submit(coordinator)]
+    const again = start()
+    for await (const { event } of again.coordinator.watch(first, 0, new AbortController().signal)) {
+      if (event.kind === 'job-state' && event.state === 'failed') venue.interferences.clear()
+    }
+    expect((await again.coordinator.result(first)).record.state).toBe('failed')
+    await watch(again.coordinator, second)
+    expect((await again.coordinator.result(second)).record.state).toBe('completed')
+    await again.stop()
+  })
+})
+
+describe('a fault', () => {
+  it('of the disk after a sum was opened fails the job, and leaves no open round and no ciphertext behind', async () => {
+    let puts = 0
+    const { coordinator, faults, stop } = start({
+      artifacts: {
+        ...venue.artifacts,
+        put: async (bytes) => {
+          // The initial model is stored; what comes of the first sum is not.
+          if (++puts > 1) throw new StoreError('disk-full', 'The disk is full.')
+          return venue.artifacts.put(bytes)
+        },
+      },
+    })
+    const job = await submit(coordinator)
+    await watch(coordinator, job)
+    expect((await coordinator.result(job)).record).toMatchObject({ state: 'failed', reason: 'The disk is full.' })
+    expect(faults).toMatchObject([{ code: 'disk-full' }])
+    const [round] = await venue.store.listRounds(job)
+    expect(round).toMatchObject({ phase: 'abandoned', reason: 'The disk is full.' })
+    expect(venue.openRounds.contributionsFor(round.planDigest, 'cleveland')).toBeUndefined()
+    expect(spooled()).toEqual([])
+    await stop()
+  })
+
+  it('of the database while a refusal is noted fails the job, not the process', async () => {
+    venue.interferences.set('hungary', async () => refused('no', 'no'))
+    const { coordinator, faults, stop } = start({
+      store: {
+        ...venue.store,
+        appendJobEvent: async (job, at, event) => {
+          if (event.kind === 'holder-refused') throw new StoreError('database-unreachable', 'The database is away.')
+          return venue.store.appendJobEvent(job, at, event)
+        },
+      },
+    })
+    const job = await submit(coordinator)
+    await watch(coordinator, job)
+    expect((await coordinator.result(job)).record).toMatchObject({ state: 'failed', reason: 'The database is away.' })
+    expect(faults).toMatchObject([{ code: 'database-unreachable' }])
+    venue.interferences.clear()
+    await stop()
+  })
+})
+
+describe('a coordinator that dies', () => {
+  it('in the moment in which it has published is followed by one that goes on after that, and cleans up', async () => {
+    let die = () => {}
+    const dead = new Promise<void>((resolve) => {
+      die = resolve
+    })
+    let discards = 0
+    const { coordinator } = start({
+      spool: {
+        ...venue.spool,
+        discard: async (plan) => {
+          if (++discards !== 3) return venue.spool.discard(plan)
+          // Nothing after this line ever happens in this coordinator.
+          die()
+          return new Promise(() => {})
+        },
+      },
+    })
+    const job = await submit(coordinator, 4)
+    await dead
+    expect(spooled()).toHaveLength(1)
+    const next = start()
+    await watch(next.coordinator, job)
+    const { outputs, record } = await next.coordinator.result(job)
+    expect(record.state).toBe('completed')
+    expect(outputs.filter(({ name }) => name === 'model').map(({ version }) => version)).toEqual([0, 1, 2, 3, 4])
+    const rounds = await venue.store.listRounds(job)
+    expect(rounds.map(({ phase }) => phase)).toEqual(Array(6).fill('published'))
+    expect(new Set(rounds.map(({ round }) => round)).size).toBe(6)
+    expect(spooled()).toEqual([])
+    await next.stop()
+  })
+
+  it('while a round is open is followed by one that abandons it and plans another number', async () => {
+    const { coordinator } = start({
+      holders: {
+        ...venue.holders,
+        // From the third round on nobody hears it any more, and it hears nobody.
+        ask: async (holder, request, signal) => {
+          const rounds = await venue.store.listRounds(await job)
+          return rounds.length < 3 ? venue.holders.ask(holder, request, signal) : new Promise(() => {})
+        },
+      },
+    })
+    const job: Promise<string> = submit(coordinator, 3)
+    for await (const { event } of coordinator.watch(await job, 0, new AbortController().signal)) {
+      if (event.kind === 'round-planned' && event.round === 3) break
+    }
+    const next = start()
+    await watch(next.coordinator, await job)
+    const rounds = await venue.store.listRounds(await job)
+    expect(rounds.map(({ round }) => round)).toEqual(rounds.map((_, i) => i + 1))
+    const abandoned = rounds.filter(({ phase }) => phase === 'abandoned')
+    expect(abandoned.length).toBeLessThanOrEqual(1)
+    for (const { reason } of abandoned) expect(reason).toBe('the coordinator was restarted')
+    expect(rounds.filter(({ phase }) => phase === 'published')).toHaveLength(5)
+    expect(spooled()).toEqual([])
+    await next.stop()
+  })
+})
