@@ -23,7 +23,7 @@ import { accepted, refused, SluiceError, type Verdict } from '../../src/sluice-e
 import { JobWorkspace } from './compute-step.ts'
 import type { Dataset } from './datasets.ts'
 import { HolderError } from './holder-error.ts'
-import { findPolicyObjection, type HolderPolicy } from './holder-policy.ts'
+import { findPolicyObjection, type HolderPolicy, notOffered } from './holder-policy.ts'
 import type { HolderJournal } from './journal.ts'
 import { UpdateProtection } from './protect-update.ts'
 
@@ -165,7 +165,7 @@ export class HolderAgent {
       return refused('input-mismatch', `The ${step} step works from ${stepInputs[step].join(' and ') || 'nothing'}.`)
     }
     const dataset = this.#parts.datasets.get(specification.dataset)
-    if (!dataset) return refused('dataset-not-offered', `This holder has no dataset ${specification.dataset}.`)
+    if (!dataset) return { ok: false, ...notOffered(specification.dataset) }
     return accepted({ specification, step, dataset })
   }
 

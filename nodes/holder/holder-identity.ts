@@ -32,11 +32,20 @@ export function drawIdentity(holder: string, organisation: string, randomness: R
   }
 }
 
-/** The keys of an identity file, and what the venue knows of it: its public keys. */
+/**
+ * The keys of an identity file, and what the venue knows of it: its public keys.
+ * @throws HolderError `identity-invalid`; its message quotes nothing of the file but the names of the fields that belong there
+ */
 export async function openIdentity(file: unknown): Promise<{ readonly keys: MemberKeys; readonly member: Member }> {
   const read = identityFileSchema.safeParse(file)
   if (!read.success) {
-    throw new HolderError('identity-invalid', `The identity file is not one of Sluice:\n${z.prettifyError(read.error)}`)
+    const wrong = Object.keys(identityFileSchema.shape).filter((name) =>
+      read.error.issues.some(({ path }) => path[0] === name),
+    )
+    throw new HolderError(
+      'identity-invalid',
+      `The identity file is not one of Sluice (${wrong.join(', ') || 'it has fields that do not belong there'}): restore it from a copy, or be admitted anew.`,
+    )
   }
   const { holder, organisation, statementSeed, boxSeed } = read.data
   const statementKey = statementKeyFromSeed(fromHex(statementSeed))

@@ -28,10 +28,15 @@ export const holderPolicySchema = z.strictObject({
 
 export type HolderPolicy = z.output<typeof holderPolicySchema>
 
+/** One answer for a dataset that is not there and for one that is kept back: whoever asks does not learn which. */
+export function notOffered(dataset: string) {
+  return { code: 'dataset-not-offered', reason: `This holder offers no dataset ${dataset}.` } as const
+}
+
 /** Why the policy forbids a step on a dataset, or undefined when it allows it. */
 export function findPolicyObjection(policy: HolderPolicy, dataset: string, step: JobStep, uses: number) {
   const offered = Object.hasOwn(policy.datasets, dataset) ? policy.datasets[dataset] : undefined
-  if (!offered) return { code: 'dataset-not-offered', reason: `This holder offers no dataset ${dataset}.` } as const
+  if (!offered) return notOffered(dataset)
   if (!offered.steps.includes(step)) {
     return { code: 'step-not-allowed', reason: `This holder's policy does not allow ${step} on ${dataset}.` } as const
   }

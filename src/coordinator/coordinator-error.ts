@@ -3,6 +3,8 @@ import { SluiceError } from '../sluice-error.ts'
 export type CoordinatorErrorCode =
   | 'job-not-found'
   | 'output-not-found'
+  /** A job names a holder that the venue has not admitted. */
+  | 'holder-unknown'
   /** Fewer holders are connected than the job needs, and no more came in time. */
   | 'too-few-holders'
   /** A round could not end; the reason names the phase and the parties. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { EventEmitter, on } from 'node:events'
 import { type Digest, toHex } from '../crypto/digest.ts'
 import { statementDigest } from '../crypto/envelope.ts'
-import { jobStatement, parseJobSpecification } from '../learning/job-specification.ts'
+import { type JobSpecification, jobStatement, parseJobSpecification } from '../learning/job-specification.ts'
 import { signStatement } from '../protocol/statement.ts'
 import { CoordinatorError } from './coordinator-error.ts'
 import type { JobDesk, JobOutput, JobRecord, JobState, StoredJobEvent } from './ports.ts'
@@ -120,7 +120,7 @@ export class Coordinator implements JobDesk {
     const { store, clock, key } = this.#parts
     const now = clock.now()
     const body = {
-      specification: parseJobSpecification(specification),
+      specification: this.#requireMembers(parseJobSpecification(specification)),
       submittedBy,
       submittedAt: now.toISOString(),
       nonce: toHex(randomBytes(32)),
@@ -132,6 +132,16 @@ export class Coordinator implements JobDesk {
     this.#submissions++
     this.#wake()
     return job
+  }
+
+  /** A name that nobody has would otherwise only ever look like a holder that is down. */
+  #requireMembers(specification: JobSpecification): JobSpecification {
+    const stranger = specification.holders?.find((name) => !this.#parts.members.has(name))
+    if (stranger === undefined) return specification
+    throw new CoordinatorError(
+      'holder-unknown',
+      `The job wants the holder ${stranger}, who is no member of this venue: correct "holders", or leave it out for all.`,
+    )
   }
 
   list(limit: number): Promise<JobRecord[]> {

@@ -260,7 +260,10 @@ export interface RoundDesk {
   contributionsFor(planDigest: Digest, member: string): readonly Envelope[] | undefined
 }
 
-/** What researchers can do. Errors: `CoordinatorError` (`job-not-found`, `output-not-found`), `LearningError` (`job-invalid`, …). */
+/**
+ * What researchers can do. Errors: `CoordinatorError` (`job-not-found`, `output-not-found`, `holder-unknown`),
+ * `LearningError` (`job-invalid`, …).
+ */
 export interface JobDesk {
   /** Durable when it resolves. @param specification parsed JSON, not yet checked. */
   submit(specification: unknown, submittedBy: string): Promise<Digest>

@@ -241,7 +241,6 @@ async function publishRound(
   const published = advanceRound(opened.round, 'published')
   await parts.store.publishRound(published.planDigest, publication, result.output)
   parts.openRounds.delete(published.planDigest)
-  await parts.spool.discard(published.planDigest)
   const { contributors, ciphertextBytes, statementBytes, durations } = opened
   const totalMs = durations.collectMs + durations.certifyMs + durations.answerMs + durations.openMs + publishMs
   const { evaluation, modelVersion } = result
@@ -260,6 +259,8 @@ async function publishRound(
     },
     parts,
   )
+  // After the event: of what is published everybody is told, also when the disk fails now.
+  await parts.spool.discard(published.planDigest)
   announce(published.planDigest, publication, published.plan.cohort, parts)
 }
 

@@ -92,20 +92,57 @@ function examineEnvelope(payloadType: string, envelope: Envelope): Verdict<never
 }
 
 function parseBody<T>({ payloadType, schema }: StatementKind<T>, { payload }: Envelope): Verdict<T, Refusal> {
-  const result = schema.safeParse(parseJson(payload))
+  const text = decodeText(payload)
+  const value = parseJson(text)
+  const result = schema.safeParse(value)
   if (!result.success) {
     const issue = result.error.issues[0]
     const where = `${issue.path.join('.')}: ${issue.message}`.slice(0, QUOTED_CHARACTERS_MAX)
     return refused('malformed-statement', `A ${payloadType} is malformed at ${where}`)
   }
+  // The schema has bounded the nesting, so that counting may recurse.
+  if (countNamedFields(text) !== countFields(value)) {
+    return refused('malformed-statement', `A ${payloadType} is malformed: it names a field twice.`)
+  }
   return accepted(result.data)
 }
 
-/** A byte order mark is no JSON (RFC 8259 §8.1), so it is left in for the parser to refuse. */
-function parseJson(payload: Uint8Array): unknown {
+/** A byte order mark is no JSON (RFC 8259 §8.1), so it is left in for the parser to refuse. Not UTF-8 is no text. */
+function decodeText(payload: Uint8Array): string {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(payload))
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(payload)
+  } catch {
+    return ''
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
   } catch {
     return undefined
   }
+}
+
+/**
+ * The fields that a JSON text names, repeated ones each time: its colons outside of strings. `JSON.parse` takes the last of
+ * two equal names, other readers take the first or refuse (RFC 8259 §4; ProtoJSON refuses), so that one signature would
+ * say two things.
+ */
+function countNamedFields(text: string): number {
+  let count = 0
+  let inString = false
+  for (let i = 0; i < text.length; i++) {
+    const character = text[i]
+    if (inString && character === '\\') i++
+    else if (character === '"') inString = !inString
+    else if (!inString && character === ':') count++
+  }
+  return count
+}
+
+function countFields(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0
+  const held = Object.values(value)
+  return held.reduce<number>((sum, inner) => sum + countFields(inner), Array.isArray(value) ? 0 : held.length)
 }

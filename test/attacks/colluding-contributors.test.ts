@@ -1,12 +1,14 @@
 /** Contributors that help a curious coordinator against one of the others: what they win where the rules are off. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { statementDigest } from '../../src/crypto/envelope.ts'
 import { recoverSecret } from '../../src/crypto/key-shares.ts'
 import type { PayloadScheme } from '../../src/crypto/payload-scheme.ts'
 import { createPayloadScheme } from '../../src/crypto/payload-schemes.ts'
-import { answerCertificate } from '../../src/protocol/committee-member.ts'
+import { answerCertificate, endorseManifest } from '../../src/protocol/committee-member.ts'
 import { contributionStatement } from '../../src/protocol/contribution.ts'
+import type { CoordinatorRound } from '../../src/protocol/coordinator-round.ts'
 import { examinePlan } from '../../src/protocol/plan-policy.ts'
-import { roundPlanStatement } from '../../src/protocol/round-plan.ts'
+import { type RoundPlan, roundPlanStatement } from '../../src/protocol/round-plan.ts'
 import { parseStatement, signStatement } from '../../src/protocol/statement.ts'
 import {
   acceptedOf,
@@ -17,7 +19,9 @@ import {
   floorsOf,
   forgeManifest,
   keySumWithoutGuards,
+  lanesOf,
   type MadeContribution,
+  makeContribution,
   makePlan,
   memberRound,
   NOW,
@@ -102,3 +106,54 @@ describe('a colluding contributor under a low floor', () => {
     expect(codeOf(examinePlan(envelope, self.member, floorsOf(self, parties), NOW))).toBe('below-policy-floor')
   })
 })
+
+describe('as many colluding members as the plan says it bears', () => {
+  const names = ['victim', 'spy-1', 'spy-2', 'd', 'e', 'f', 'g']
+  let seven: Party[]
+  beforeAll(async () => {
+    seven = await createParties(names)
+  })
+  /** Two of seven, with a floor of three: the two and their victim are a set. */
+  const promisingPlan = () => {
+    const plan = makePlan(seven)
+    return { ...plan, committee: { ...plan.committee, tolerates: 2 } }
+  }
+
+  it('get the rest of a certified set of three to themselves, and no honest member objects: guard off', async () => {
+    const plan = promisingPlan()
+    expect(plan.committee).toMatchObject({ threshold: 5, tolerates: 2 })
+    const three = seven.slice(0, 3)
+    const { round, contributions } = await sealUnchecked(plan, three)
+    const manifest = forgeManifest(round, contributions)
+    const envelopes = contributions.map(({ envelope }) => envelope)
+    for (const { keys } of [seven[0], ...seven.slice(3)]) {
+      const endorsed = endorseManifest(memberRound(round), manifest, envelopes, coordinatorKey.publicKey, keys)
+      expect(codeOf(endorsed)).toBe('accepted')
+    }
+    const opened = openSum(scheme, round, contributions, await keySumWithoutGuards(round, contributions, seven))
+    const [victim, ...spies] = contributions
+    expect(without(opened, ...spies.map(({ lanes }) => lanes))).toEqual(Float64Array.from(victim.lanes))
+  })
+
+  it('are never so many that fewer than two honest contributors are left in the smallest set: guard on', () => {
+    const [self] = seven
+    const examine = (plan: RoundPlan) => {
+      const envelope = signStatement(roundPlanStatement, plan, coordinatorKey)
+      return codeOf(examinePlan(envelope, self.member, floorsOf(self, seven), NOW))
+    }
+    expect(examine(promisingPlan())).toBe('below-policy-floor')
+    expect(examine({ ...promisingPlan(), minContributors: 4 })).toBe('accepted')
+    expect(examine(makePlan(seven))).toBe('accepted')
+  })
+})
+
+/** A round of a plan that nobody has checked, with the contributions of `from`. */
+async function sealUnchecked(plan: RoundPlan, from: readonly Party[]) {
+  const planEnvelope = signStatement(roundPlanStatement, plan, coordinatorKey)
+  const planDigest = statementDigest(planEnvelope)
+  const empty = { contributions: new Map(), shareSums: new Map() }
+  const round: CoordinatorRound = { phase: 'collecting', plan, planEnvelope, planDigest, ...empty }
+  const contributions: MadeContribution[] = []
+  for (const party of from) contributions.push(await makeContribution(scheme, round, party, lanesOf(party.keys.holder)))
+  return { round, contributions }
+}

@@ -103,7 +103,11 @@ describe('a committee on which one organisation has several seats', () => {
     const nodes = await Promise.all(['node-1', 'node-2', 'node-3'].map((name) => createParty(name, 'one for all')))
     const all = [...nodes, ...parties.slice(0, 4)]
     const members = [...nodes, ...parties.slice(0, 2)].map(({ keys }) => keys.holder)
-    return { nodes, all, plan: makePlan(all, { committee: { members, threshold: 4, tolerates: 2 } }) }
+    return {
+      nodes,
+      all,
+      plan: makePlan(all, { minContributors: 4, committee: { members, threshold: 4, tolerates: 2 } }),
+    }
   }
 
   it('lets that one party and the coordinator certify two sets, whatever the two others sign: guard off', async () => {
@@ -130,7 +134,7 @@ describe('a committee on which one organisation has several seats', () => {
   it('is in no plan that anybody takes: guard on', async () => {
     const { plan } = await stackedPlan()
     expect(codeOf(checkPlanConsistency(plan))).toBe('inconsistent-plan')
-    const fairly = { ...plan, committee: makePlan((await stackedPlan()).all).committee }
+    const fairly = { ...plan, committee: makePlan((await stackedPlan()).all, { minContributors: 4 }).committee }
     expect(codeOf(checkPlanConsistency(fairly))).toBe('accepted')
   })
 })
@@ -138,7 +142,8 @@ describe('a committee on which one organisation has several seats', () => {
 describe('members that sign whatever the coordinator wants', () => {
   /** Whether both sets get a certificate when the honest members are split in some way and the colluders sign both. */
   async function bothCertify(colluders: number) {
-    const { round, contributions } = await sealRoundOf(scheme, parties)
+    const plan = makePlan(parties, { minContributors: 4 })
+    const { round, contributions } = await sealRoundOf(scheme, parties, { plan })
     const committee = round.plan.committee.members.map((name) => parties.find(({ keys }) => keys.holder === name)!)
     const [liars, honest] = [committee.slice(0, colluders), committee.slice(colluders)]
     const manifests = [contributions, contributions.slice(1)].map((set) => forgeManifest(round, set))
@@ -152,7 +157,7 @@ describe('members that sign whatever the coordinator wants', () => {
   }
 
   it('do not get two sets certified, however the others are split, while they are no more than f', async () => {
-    expect(makePlan(parties).committee).toMatchObject({ threshold: 5, tolerates: 2 })
+    expect(makePlan(parties, { minContributors: 4 }).committee).toMatchObject({ threshold: 5, tolerates: 2 })
     expect(await bothCertify(0)).toBe(false)
     expect(await bothCertify(2)).toBe(false)
   })

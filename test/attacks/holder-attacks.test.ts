@@ -99,6 +99,10 @@ describe('a contribution', () => {
     expect(codeOf(receive(round, swapped))).toBe('payload-mismatch')
     const shorter = rewrite(made, parties[0], { payload: { ...made.payload, bytes: made.payload.bytes - 1 } })
     expect(codeOf(receive(round, shorter))).toBe('payload-mismatch')
+    // Of another size than the plan's, though statement and upload agree.
+    expect(codeOf(receive(round, { ...shorter, payload: { ...made.payload, bytes: made.payload.bytes - 1 } }))).toBe(
+      'payload-mismatch',
+    )
   })
 
   it('without a share for every member, in order, is refused', () => {

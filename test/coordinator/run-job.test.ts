@@ -198,6 +198,12 @@ describe('a job', () => {
 
   it('is refused by name when it is not one, or does not exist', async () => {
     await expect(coordinator.submit({ format: 'sluice.job/1' }, 'ada')).rejects.toMatchObject({ code: 'job-invalid' })
+    // A name that nobody has is told at once, and not waited for like a holder that is down.
+    const holders = ['cleveland', 'hungary', 'clevland']
+    await expect(submit(1, { holders })).rejects.toMatchObject({
+      code: 'holder-unknown',
+      message: expect.stringContaining('clevland'),
+    })
     await expect(coordinator.result('0'.repeat(64))).rejects.toMatchObject({ code: 'job-not-found' })
     const job = await submit(1)
     await eventsOf(job)

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -50,6 +50,25 @@ describe('certificates of a venue', () => {
     const foreign = await createAuthority('hearts.example', DAY_MS)
     expect(openssl(leaf, foreign, 'sslclient')).toMatch(/unable to get local issuer certificate|signature failure/)
     expect(openssl(await issueCertificate(authority, identity, -1), authority, 'sslclient')).toContain('expired')
+  })
+
+  it('sign nothing themselves, and their root signs nothing that signs: no holder makes a coordinator', async () => {
+    const leaf = await issueCertificate(authority, identity, DAY_MS)
+    expect(new X509Certificate(leaf.certificatePem).ca).toBe(false)
+    writeFileSync(join(directory, 'root.pem'), authority.certificatePem)
+    const show = ['x509', '-in', 'root.pem', '-noout', '-ext', 'basicConstraints,keyUsage']
+    const extensions = execFileSync('openssl', show, { cwd: directory, encoding: 'utf8' })
+    expect(extensions).toMatch(/CA:TRUE, pathlen:0\n/)
+    expect(extensions).toMatch(/Certificate Sign, CRL Sign\n/)
+    // Guard off: a holder signs whatever it likes. Guard on: nobody takes it.
+    const coordinator = { venue: 'hearts.example', role: 'coordinator', name: 'coordinator' } as const
+    const forged = await issueCertificate(leaf, coordinator, DAY_MS)
+    writeFileSync(join(directory, 'chain.pem'), leaf.certificatePem)
+    writeFileSync(join(directory, 'forged.pem'), forged.certificatePem)
+    const verify = ['verify', '-CAfile', 'root.pem', '-untrusted', 'chain.pem', 'forged.pem']
+    const verdict = spawnSync('openssl', verify, { cwd: directory, encoding: 'utf8' })
+    expect(verdict.status).not.toBe(0)
+    expect(verdict.stderr).toMatch(/invalid CA certificate|path length constraint/)
   })
 
   it('have keys that nobody else has', async () => {

@@ -66,6 +66,15 @@ describe('key shares', () => {
     expect(cases.length).toBeGreaterThan(1)
   })
 
+  it('are drawn from residues only: a draw at p or above is drawn again, so that none is likelier than another', () => {
+    const words = [SHARE_MODULUS, 2 ** 26 - 1, 0xffff_ffff, SHARE_MODULUS - 1]
+    let next = 0
+    const source = { fill: (bytes: Uint8Array) => new DataView(bytes.buffer).setUint32(0, words[next++], true) }
+    const [first] = splitKey(Int32Array.of(0), 2, 2, source)
+    expect([...first]).toEqual([SHARE_MODULUS - 1])
+    expect(next).toBe(words.length)
+  })
+
   it('refuse an impossible threshold by name', () => {
     for (const [t, k] of [
       [0, 3],

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { digestOf } from '../../src/crypto/digest.ts'
 import { signEnvelope, statementDigest } from '../../src/crypto/envelope.ts'
 import { KEY_ADDITIVE_RLWE } from '../../src/crypto/key-additive-scheme.ts'
-import { drawCommittee } from '../../src/protocol/committee.ts'
+import { drawCommittee, toleratedMembers } from '../../src/protocol/committee.ts'
 import {
   checkPlanConsistency,
   type Member,
@@ -44,6 +44,8 @@ const plans: fc.Arbitrary<RoundPlan> = fc
     )
     const holders = cohort.map(({ holder }) => holder)
     const organisationOf = (name: string) => cohort.find(({ holder }) => holder === name)!.organisation
+    const minContributors = 2 + Math.round(floor * (organisations - 2))
+    const committee = drawCommittee(holders, digest(`seed ${nonce}`), organisationOf)
     return {
       job: digest('job'),
       round: 1,
@@ -51,8 +53,8 @@ const plans: fc.Arbitrary<RoundPlan> = fc
       step: 'train',
       inputs: [],
       cohort,
-      committee: drawCommittee(holders, digest(`seed ${nonce}`), organisationOf),
-      minContributors: 2 + Math.round(floor * (organisations - 2)),
+      committee: { ...committee, tolerates: Math.min(committee.tolerates, minContributors - 2) },
+      minContributors,
       vector: {
         precisionBits,
         segments: [
@@ -77,7 +79,10 @@ const breaks: Record<string, (plan: RoundPlan) => RoundPlan> = {
   'a threshold over the committee': (plan) => withCommittee(plan, { threshold: plan.committee.members.length + 1 }),
   'a threshold without majority': (plan) =>
     withCommittee(plan, { threshold: Math.floor(plan.committee.members.length / 2), tolerates: 0 }),
-  'more tolerated than t of k give': (plan) => withCommittee(plan, { tolerates: plan.committee.tolerates + 1 }),
+  'more tolerated than t of k give': (plan) => {
+    const { members, threshold } = plan.committee
+    return withCommittee(plan, { tolerates: toleratedMembers(members.length, threshold) + 1 })
+  },
   'more seats of one organisation than tolerated': (plan) => ({
     ...plan,
     minContributors: 2,

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { signEnvelope } from '../../src/crypto/envelope.ts'
@@ -34,9 +35,46 @@ describe('a statement', () => {
     expect(codeOf(read(sign(new Uint8Array(STATEMENT_BYTES_MAX + 1))))).toBe('statement-too-large')
     expect(codeOf(read(sign('{"text":')))).toBe('malformed-statement')
     expect(codeOf(read(sign(Uint8Array.of(0x22, 0xff, 0x22))))).toBe('malformed-statement')
+    expect(codeOf(read(sign(Buffer.concat([Buffer.from('{"text":"'), Uint8Array.of(0xff), Buffer.from('"}')]))))).toBe(
+      'malformed-statement',
+    )
     expect(codeOf(read(sign('{"text":"x","more":1}')))).toBe('malformed-statement')
     expect(codeOf(read({ ...sign('{"text":"x"}'), signatures: [] }))).toBe('bad-signature')
     expect(codeOf(readStatement(greeting, sign('{"text":"x"}'), 'ab'.repeat(32)))).toBe('bad-signature')
+  })
+})
+
+describe('a statement that names a field twice', () => {
+  const nested = defineStatement(
+    'nested',
+    z.strictObject({ floor: z.int(), list: z.array(z.strictObject({ name: z.string() })), more: z.int().default(0) }),
+  )
+  const readNested = (text: string) =>
+    codeOf(readStatement(nested, sign(text, nested.payloadType), coordinatorKey.publicKey))
+  const twice = '{"floor":2,"list":[],"floor":3}'
+
+  it('says one thing to a reader that takes the last and another to one that takes the first: guard off', () => {
+    const first = Number(/"floor":(\d)/.exec(twice)![1])
+    expect([first, JSON.parse(twice).floor]).toEqual([2, 3])
+  })
+
+  it('is refused, wherever it does so and however it spells the name: guard on', () => {
+    expect(readNested(twice)).toBe('malformed-statement')
+    expect(readNested('{"floor":2,"list":[{"name":"a","name":"b"}]}')).toBe('malformed-statement')
+    expect(readNested('{"floor":2,"flo\\u006fr":3,"list":[]}')).toBe('malformed-statement')
+    expect(readNested('{"floor":2,"list":[],"list":[{"name":"a"}]}')).toBe('malformed-statement')
+  })
+
+  it('is told from one that only looks like it: white space, escapes, colons and quotes in its values', () => {
+    expect(readNested('{"floor":2,"list":[]}')).toBe('accepted')
+    expect(readNested(' { "list" : [ { "name" : "a" } , { "name" : "a" } ] ,\n"floor" : 2 } ')).toBe('accepted')
+    fc.assert(
+      fc.property(fc.array(fc.string({ unit: 'binary' })), fc.boolean(), (names, indented) => {
+        const text = JSON.stringify({ floor: 2, list: names.map((name) => ({ name })) }, null, indented ? 2 : 0)
+        expect(readNested(text)).toBe('accepted')
+      }),
+    )
+    expect(readNested(String.raw`{"floor":2,"list":[{"name":"\\"},{"name":"\":\\\":"}]}`)).toBe('accepted')
   })
 })
 
@@ -48,6 +86,32 @@ describe('a committee', () => {
     expect(drawn.members).toHaveLength(7)
     expect(drawCommittee([...holders].reverse(), 'a'.repeat(64))).toEqual(drawn)
     expect(drawCommittee(holders, 'b'.repeat(64))).not.toEqual(drawn)
+  })
+
+  it('is the same for every implementation: holders by SHA-256("sluice/v1/committee" NUL, seed, name)', () => {
+    // Computed with Python's hashlib over b'sluice/v1/committee\\0', 32 bytes aa, the name; sorted by digest.
+    expect(drawCommittee(holders, 'a'.repeat(64)).members).toEqual([
+      'holder-8',
+      'holder-10',
+      'holder-11',
+      'holder-3',
+      'holder-7',
+      'holder-5',
+      'holder-0',
+    ])
+  })
+
+  it('seats the first node of each organisation, and no other', () => {
+    const organisationOf = (holder: string) => (Number(holder.slice(7)) < 9 ? 'one for all' : holder)
+    const single = drawCommittee(holders, 'a'.repeat(64), undefined, 12).members
+    const { members, threshold, tolerates } = drawCommittee(holders, 'a'.repeat(64), organisationOf)
+    expect(members).toHaveLength(4)
+    expect({ threshold, tolerates }).toEqual({ threshold: 3, tolerates: 1 })
+    const [first] = single.filter((holder) => organisationOf(holder) === 'one for all')
+    expect(members.filter((holder) => organisationOf(holder) === 'one for all')).toEqual([first])
+    expect(() => drawCommittee(holders, 'a'.repeat(64), () => 'one for all')).toThrow(
+      expect.objectContaining({ code: 'impossible-plan' }),
+    )
   })
 
   it('takes every holder about equally often', () => {

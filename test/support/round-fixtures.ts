@@ -68,6 +68,12 @@ export function createParties(names: readonly string[] = HOSPITALS): Promise<Par
 /** A plan over these parties; everything in it may be overridden. */
 export function makePlan(parties: readonly Party[], changes: Partial<RoundPlan> = {}): RoundPlan {
   const cohort = parties.map(({ member }) => member)
+  const minContributors = changes.minContributors ?? Math.min(3, cohort.length)
+  const committee = drawCommittee(
+    cohort.map(({ holder }) => holder),
+    digestOf(Buffer.from('committee')),
+    (name) => cohort.find(({ holder }) => holder === name)!.organisation,
+  )
   return {
     job: digestOf(Buffer.from('job')),
     round: 1,
@@ -75,12 +81,8 @@ export function makePlan(parties: readonly Party[], changes: Partial<RoundPlan> 
     step: 'training',
     inputs: [],
     cohort,
-    committee: drawCommittee(
-      cohort.map(({ holder }) => holder),
-      digestOf(Buffer.from('committee')),
-      (name) => cohort.find(({ holder }) => holder === name)!.organisation,
-    ),
-    minContributors: Math.min(3, cohort.length),
+    committee: { ...committee, tolerates: Math.min(committee.tolerates, minContributors - 2) },
+    minContributors,
     vector: { precisionBits: 16, segments: [{ name: 'update', length: 5, low: -1, high: 1 }, checkSegment(16)] },
     payload: { scheme: 'kahe-rlwe-2048-54' },
     collectUntil: new Date(NOW.getTime() + 60_000).toISOString(),
