@@ -18,9 +18,13 @@ import {
   type PreparedExamples,
   prepareExamples,
 } from './prepared-examples.ts'
+import { suspectUnits } from './record-extraction.ts'
 
 /** Gives the bytes of a plan's input, checked against its digest. */
 export type FetchInput = (digest: Digest) => Promise<Uint8Array>
+
+/** Takes what only the operator of this holder may know. */
+export type OperatorWarning = (warning: string) => void
 
 /**
  * One job at one holder: its records and examples, read once and kept while the job's rounds come. All of it is
@@ -31,14 +35,16 @@ export class JobWorkspace {
   readonly #specification: JobSpecification
   readonly #dataset: Dataset
   readonly #trainer: Trainer
+  readonly #warn: OperatorWarning
   #records: Promise<JobRecords> | undefined
   #prepared: { readonly statistics: Digest; readonly examples: Promise<PreparedExamples> } | undefined
 
-  constructor(job: Digest, specification: JobSpecification, dataset: Dataset, trainer: Trainer) {
+  constructor(job: Digest, specification: JobSpecification, dataset: Dataset, trainer: Trainer, warn: OperatorWarning) {
     this.job = job
     this.#specification = specification
     this.#dataset = dataset
     this.#trainer = trainer
+    this.#warn = warn
   }
 
   /**
@@ -71,11 +77,22 @@ export class JobWorkspace {
         holdoutFraction: evaluation.holdoutFraction,
       })
       // A failure is not kept: the next round tries again.
-      this.#records.catch(() => {
-        this.#records = undefined
-      })
+      this.#records.then(
+        ({ features: reports }) => this.#warnOfUnits(reports),
+        () => {
+          this.#records = undefined
+        },
+      )
     }
     return this.#records
+  }
+
+  #warnOfUnits(reports: JobRecords['features']): void {
+    for (const { name, outOfBoundsCount, presentCount } of suspectUnits(reports)) {
+      this.#warn(
+        `${outOfBoundsCount} of ${presentCount} values of ${name} lie outside of the job's bounds and are clipped: is the unit another? Convert it in the dataset's sql.`,
+      )
+    }
   }
 
   #prepare(statistics: Digest, fetch: FetchInput): Promise<PreparedExamples> {

@@ -24,8 +24,6 @@ export type DatasetErrorCode =
   | 'column-missing'
   /** The column's values are not of the kind the job expects. */
   | 'column-type-mismatch'
-  /** Most values of a column lie outside the job's public bounds: another unit. */
-  | 'column-unit-mismatch'
   | 'dataset-empty'
   | 'records-too-few'
   | 'dataset-memory-exceeded'

@@ -28,7 +28,7 @@ export type Dataset = {
   /**
    * Reads the labelled records that a job's schema asks for, in the dataset's order: the same in every call.
    *
-   * @throws DatasetError `column-missing`, `column-type-mismatch`, `column-unit-mismatch`, `records-too-few`,
+   * @throws DatasetError `column-missing`, `column-type-mismatch`, `records-too-few`,
    *   `dataset-memory-exceeded`, `dataset-closed`
    */
   readRecords(schema: FeatureSchema): Promise<ExtractedRecords>

@@ -171,7 +171,9 @@ export class HolderAgent {
 
   #openWorkspace(job: Digest, specification: JobSpecification, dataset: Dataset): JobWorkspace {
     if (this.#workspace?.job !== job) {
-      this.#workspace = new JobWorkspace(job, specification, dataset, this.#parts.trainer)
+      const { trainer, log } = this.#parts
+      const warn = (warning: string) => log.warn({ event: 'operator-warning', job }, warning)
+      this.#workspace = new JobWorkspace(job, specification, dataset, trainer, warn)
     }
     return this.#workspace
   }

@@ -19,6 +19,7 @@ const MIN_RECORDS = 10
 /** What a feature of the schema met in the labelled records. For the operator of this holder; never leaves the node. */
 export type FeatureReport = {
   readonly name: string
+  readonly presentCount: number
   readonly missingCount: number
   /** Categorical: values that the schema does not list, counted as missing. */
   readonly unknownValueCount: number
@@ -37,8 +38,7 @@ export type ExtractedRecords = {
 /**
  * Reads the labelled records of a dataset, in its order.
  *
- * @throws DatasetError `column-missing`, `column-type-mismatch`, `column-unit-mismatch`, `records-too-few`,
- *   `dataset-memory-exceeded`
+ * @throws DatasetError `column-missing`, `column-type-mismatch`, `records-too-few`, `dataset-memory-exceeded`
  */
 export async function extractRecords(
   connection: DuckDBConnection,
@@ -132,13 +132,17 @@ function checkFeature(
     const wanted = { numeric: 'numbers', boolean: 'true or false (or 1 and 0)', categorical: 'single values' }
     throw wrongType(dataset, column, wanted[feature.kind], wrongTypeCount)
   }
-  if (feature.kind === 'numeric' && outOfBoundsCount > presentCount / 2) {
-    throw new DatasetError(
-      'column-unit-mismatch',
-      `${outOfBoundsCount} of ${presentCount} values of column ${column.name} of dataset ${dataset} lie outside of the ${feature.low} … ${feature.high}${feature.unit ? ` ${feature.unit}` : ''} that the job expects: convert the unit in the dataset's sql`,
-    )
-  }
-  return { name: feature.name, missingCount: labelledCount - presentCount, unknownValueCount, outOfBoundsCount }
+  const missingCount = labelledCount - presentCount
+  return { name: feature.name, presentCount, missingCount, unknownValueCount, outOfBoundsCount }
+}
+
+/**
+ * The features whose values lie mostly outside of the job's bounds: another unit, probably. For the operator alone. It is
+ * no refusal, because a refusal is seen by the researcher, and with bounds of its choice one could ask where the median of
+ * a column lies, a bit a job.
+ */
+export function suspectUnits(reports: readonly FeatureReport[]): readonly FeatureReport[] {
+  return reports.filter(({ presentCount, outOfBoundsCount }) => outOfBoundsCount > presentCount / 2)
 }
 
 function wrongType(dataset: string, column: ResolvedColumn, wanted: string, wrongCount: number): DatasetError {

@@ -15,6 +15,8 @@ export async function writeAll<T>(call: Sink<T>, messages: Iterable<T> | AsyncIt
   const breakOff = () => broken.abort(lost)
   call.on('error', breakOff)
   call.on('cancelled', breakOff)
+  // At a client: the other side has answered, and whatever is written now is never drained.
+  call.on('status', breakOff)
   for await (const message of messages) {
     broken.signal.throwIfAborted()
     if (call.write(message)) continue

@@ -240,7 +240,7 @@ describe('a plan that is not what it should be', () => {
       { committee: { ...committee, members: [...committee.members.slice(1), 'nowhere'] } },
       { committee: { ...committee, threshold: committee.members.length + 1 } },
       { committee: { ...committee, threshold: 2 } },
-      { committee: { ...committee, tolerates: committee.tolerates + 1 } },
+      { committee: { ...committee, tolerates: committee.threshold } },
       { minContributors: cohort.length + 1 },
       { vector: { precisionBits: 16, segments: [...plan.vector.segments.slice(0, 1), ...plan.vector.segments] } },
       { vector: { precisionBits: 16, segments: plan.vector.segments.slice(0, 1) } },

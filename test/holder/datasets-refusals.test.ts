@@ -1,6 +1,7 @@
 import { chmodSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parseDatasetConfig } from '../../nodes/holder/dataset-config.ts'
+import { suspectUnits } from '../../nodes/holder/record-extraction.ts'
 import { type FeatureSchema, parseFeatureSchema } from '../../src/learning/feature-schema.ts'
 import {
   csv,
@@ -135,13 +136,12 @@ describe('a dataset that does not fit the job', () => {
     }
   })
 
-  it('is refused in another unit', async () => {
+  it('is read in another unit, clipped, and the operator is told: a refusal would answer where the median lies', async () => {
     const lines = SOUND_LINES.map((line) => line.replace(/,2\d\d,/, ',5.2,'))
-    const refused = await refusal(() => readAs('unit.csv', csv(lines)))
-    expect(refused).toEqual({
-      code: 'column-unit-mismatch',
-      message: expect.stringMatching(/12 of 12 values of column chol .* 50 … 700/),
-    })
+    const { features } = await readAs('unit.csv', csv(lines))
+    expect(suspectUnits(features).map(({ name }) => name)).toEqual(['cholesterol'])
+    const sound = await readAs('sound-unit.csv', csv(SOUND_LINES))
+    expect(suspectUnits(sound.features)).toEqual([])
   })
 
   it('is refused with fewer than ten labelled records', async () => {
@@ -167,10 +167,10 @@ describe('what a holder learns about its own records', () => {
     expect(table.exampleCount).toBe(16)
     expect(unlabelledCount).toBe(1)
     expect(features).toEqual([
-      { name: 'age', missingCount: 2, unknownValueCount: 0, outOfBoundsCount: 2 },
-      { name: 'cholesterol', missingCount: 3, unknownValueCount: 0, outOfBoundsCount: 1 },
-      { name: 'sex', missingCount: 3, unknownValueCount: 2, outOfBoundsCount: 0 },
-      { name: 'sugar', missingCount: 2, unknownValueCount: 0, outOfBoundsCount: 0 },
+      { name: 'age', presentCount: 14, missingCount: 2, unknownValueCount: 0, outOfBoundsCount: 2 },
+      { name: 'cholesterol', presentCount: 13, missingCount: 3, unknownValueCount: 0, outOfBoundsCount: 1 },
+      { name: 'sex', presentCount: 13, missingCount: 3, unknownValueCount: 2, outOfBoundsCount: 0 },
+      { name: 'sugar', presentCount: 14, missingCount: 2, unknownValueCount: 0, outOfBoundsCount: 0 },
     ])
     expect(table.columns.map(({ values }) => [...values.slice(12)])).toEqual([
       [Number.NaN, Number.NaN, 17, 120],

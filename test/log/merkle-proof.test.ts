@@ -131,6 +131,21 @@ describe('Merkle proofs', () => {
     )
   })
 
+  it('name a proof of the wrong length as such', () => {
+    const [head, leaf, inclusion, consistency] = [
+      headAt(11),
+      reference.leaf(4),
+      reference.path(4, 0, 11),
+      reference.proof(5, 11),
+    ]
+    for (const proof of [inclusion.slice(0, -1), [...inclusion, leaf], []]) {
+      expect(verifyInclusion(head, 4, leaf, proof)).toMatchObject({ ok: false, code: 'proof-length' })
+    }
+    for (const proof of [consistency.slice(0, -1), [...consistency, leaf], []]) {
+      expect(verifyConsistency(headAt(5), head, proof)).toMatchObject({ ok: false, code: 'proof-length' })
+    }
+  })
+
   it('tell a proof of a fork from bytes that anyone could have sent', () => {
     const forged = { size: 5, root: reference.leaf(9) }
     const proof = reference.proof(5, 9)
