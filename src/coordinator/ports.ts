@@ -179,11 +179,11 @@ export interface CoordinatorStore {
     options?: { manifest?: Envelope; reason?: string },
   ): Promise<void>
   /**
-   * Publishes an opened round, all or nothing: the publication enters the journal of statements, the output its job, and
-   * the round becomes `published`. So a round counts if and only if its result does, whenever the process dies.
+   * Publishes an opened round, all or nothing: the publication enters the journal of statements, output and event their
+   * job, and the round becomes `published`. So a round counts if and only if its result does, whenever the process dies.
    * @throws StoreError `conflict` when the round is not opened, or the job has another output of this name and version.
    */
-  publishRound(planDigest: Digest, publication: Envelope, output: JobOutput): Promise<void>
+  publishRound(planDigest: Digest, publication: Envelope, output: JobOutput, at: Date, event: JobEvent): Promise<void>
   /** In the order of planning. */
   listRounds(job: Digest): Promise<RoundRecord[]>
   /**

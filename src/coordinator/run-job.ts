@@ -239,27 +239,24 @@ async function publishRound(
     parts.key,
   )
   const published = advanceRound(opened.round, 'published')
-  await parts.store.publishRound(published.planDigest, publication, result.output)
-  parts.openRounds.delete(published.planDigest)
   const { contributors, ciphertextBytes, statementBytes, durations } = opened
   const totalMs = durations.collectMs + durations.certifyMs + durations.answerMs + durations.openMs + publishMs
   const { evaluation, modelVersion } = result
-  await emit(
-    record.job,
-    {
-      kind: 'round-published',
-      round,
-      step,
-      contributors,
-      ciphertextBytes,
-      statementBytes,
-      durations: { ...durations, publishMs, totalMs },
-      ...(evaluation ? { evaluation } : {}),
-      ...(modelVersion === undefined ? {} : { modelVersion }),
-    },
-    parts,
-  )
-  // After the event: of what is published everybody is told, also when the disk fails now.
+  const event: JobEvent = {
+    kind: 'round-published',
+    round,
+    step,
+    contributors,
+    ciphertextBytes,
+    statementBytes,
+    durations: { ...durations, publishMs, totalMs },
+    ...(evaluation ? { evaluation } : {}),
+    ...(modelVersion === undefined ? {} : { modelVersion }),
+  }
+  await parts.store.publishRound(published.planDigest, publication, result.output, parts.clock.now(), event)
+  parts.notify(record.job)
+  parts.openRounds.delete(published.planDigest)
+  // Last: of what is published everybody is told, also when the disk fails now.
   await parts.spool.discard(published.planDigest)
   announce(published.planDigest, publication, published.plan.cohort, parts)
 }

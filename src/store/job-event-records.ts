@@ -1,6 +1,6 @@
 import type { CoordinatorStore, JobEvent } from '../coordinator/ports.ts'
-import { digestOf } from '../crypto/digest.ts'
-import type { Database } from './database.ts'
+import { type Digest, digestOf } from '../crypto/digest.ts'
+import type { Database, Queryable } from './database.ts'
 import { unknownJob } from './job-records.ts'
 import { retryOnConflict } from './retry-on-conflict.ts'
 
@@ -20,15 +20,7 @@ const APPEND = `
 /** The job events' part of the store; contracts on {@link CoordinatorStore}. */
 export function jobEventRecords(database: Database): Pick<CoordinatorStore, 'appendJobEvent' | 'listJobEvents'> {
   return {
-    appendJobEvent: async (job, at, event) => {
-      const [instant, document] = [at.toISOString(), JSON.stringify(event)]
-      const digest = digestOf(Buffer.from(`${instant} ${document}`))
-      const [row] = await retryOnConflict(() =>
-        database.query<{ sequence: number }>(APPEND, [job, digest, instant, document]),
-      )
-      if (!row) throw unknownJob(job)
-      return row.sequence
-    },
+    appendJobEvent: (job, at, event) => retryOnConflict(() => appendJobEvent(database, job, at, event)),
     listJobEvents: async (job, after, limit) => {
       const rows = await database.query<{ sequence: number; at: Date; event: string }>(
         `SELECT sequence, at, event::text AS event FROM job_events
@@ -38,4 +30,13 @@ export function jobEventRecords(database: Database): Pick<CoordinatorStore, 'app
       return rows.map(({ sequence, at, event }) => ({ sequence, at, event: JSON.parse(event) as JobEvent }))
     },
   }
+}
+
+/** Contract on `CoordinatorStore.appendJobEvent`; also a part of publishing a round. @throws StoreError `conflict` when it raced itself */
+export async function appendJobEvent(database: Queryable, job: Digest, at: Date, event: JobEvent): Promise<number> {
+  const [instant, document] = [at.toISOString(), JSON.stringify(event)]
+  const digest = digestOf(Buffer.from(`${instant} ${document}`))
+  const [row] = await database.query<{ sequence: number }>(APPEND, [job, digest, instant, document])
+  if (!row) throw unknownJob(job)
+  return row.sequence
 }

@@ -1,8 +1,9 @@
-import type { CoordinatorStore, JobOutput, RoundRecord } from '../coordinator/ports.ts'
+import type { CoordinatorStore, JobEvent, JobOutput, RoundRecord } from '../coordinator/ports.ts'
 import type { Digest } from '../crypto/digest.ts'
 import { type Envelope, encodeEnvelope, statementDigest } from '../crypto/envelope.ts'
 import type { CoordinatorRound, ReceivedContribution, RoundPhase } from '../protocol/coordinator-round.ts'
 import type { Database, Queryable, Transaction } from './database.ts'
+import { appendJobEvent } from './job-event-records.ts'
 import { addJobOutput } from './job-records.ts'
 import { retryOnConflict } from './retry-on-conflict.ts'
 import { appendStatement } from './statement-journal.ts'
@@ -45,8 +46,8 @@ export function roundRecords(
     addRound: (round) => addRound(database, round),
     addContribution: (planDigest, holder, received) => addContribution(database, planDigest, holder, received),
     setRoundPhase: (planDigest, phase, options = {}) => setRoundPhase(database, planDigest, phase, options),
-    publishRound: (planDigest, publication, output) =>
-      retryOnConflict(() => database.transaction((tx) => publishRound(tx, planDigest, publication, output))),
+    publishRound: (planDigest, publication, output, at, event) =>
+      retryOnConflict(() => database.transaction((tx) => publishRound(tx, planDigest, publication, output, at, event))),
     listRounds: async (job) => {
       const rows = await database.query<RoundRow>(
         `SELECT plan_digest AS "planDigest", job, round, step, phase, reason FROM rounds WHERE job = $1 ORDER BY round`,
@@ -123,6 +124,8 @@ async function publishRound(
   planDigest: Digest,
   publication: Envelope,
   output: JobOutput,
+  at: Date,
+  event: JobEvent,
 ): Promise<void> {
   // First: the row's lock makes two publishers wait for each other, and a round that may not be published stops here.
   await setRoundPhase(transaction, planDigest, 'published', {})
@@ -131,6 +134,7 @@ async function publishRound(
   ])
   await addJobOutput(transaction, job, output)
   await appendStatement(transaction, publication)
+  await appendJobEvent(transaction, job, at, event)
 }
 
 async function whyNotMoved(database: Queryable, planDigest: Digest, wanted: RoundPhase): Promise<StoreError> {

@@ -317,15 +317,18 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
         return round
       }
 
-      it('publishes a round, its output and its statement together, and a second time without effect', async () => {
+      const published: JobEvent = { kind: 'round-abandoned', round: 1, step: 'train', reason: 'any event will do' }
+
+      it('publishes a round, its output, its statement and its event together, and a second time without effect', async () => {
         const round = await openOne()
         const publication = someStatement()
         const output = { name: 'model', version: 1, digest: someDigest() }
-        await store.publishRound(round.planDigest, publication, output)
+        await store.publishRound(round.planDigest, publication, output, at(9), published)
         const position = await store.appendStatement(publication)
-        await store.publishRound(round.planDigest, publication, output)
+        await store.publishRound(round.planDigest, publication, output, at(9), published)
         expect(await phaseOf(round)).toBe('published')
         expect(await store.listJobOutputs(round.plan.job)).toEqual([output])
+        expect(await store.listJobEvents(round.plan.job, 0, 10)).toEqual([{ sequence: 1, at: at(9), event: published }])
         expect(await store.appendStatement(publication)).toBe(position)
         expect(await store.appendStatement(someStatement())).toBe(position + 1)
       })
@@ -336,9 +339,10 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
         await store.addJobOutput(round.plan.job, taken)
         const before = await store.appendStatement(someStatement())
         const publish = (planDigest: Digest) =>
-          store.publishRound(planDigest, someStatement(), { ...taken, digest: someDigest() })
+          store.publishRound(planDigest, someStatement(), { ...taken, digest: someDigest() }, at(9), published)
         await expect(publish(round.planDigest)).rejects.toMatchObject({ code: 'conflict' })
         expect(await phaseOf(round)).toBe('opened')
+        expect(await store.listJobEvents(round.plan.job, 0, 10)).toEqual([])
         const early = await planOne()
         await expect(publish(early.planDigest)).rejects.toMatchObject({ code: 'conflict' })
         expect(await store.listJobOutputs(early.plan.job)).toEqual([])
