@@ -31,11 +31,14 @@ describe('a file that cannot be a dataset', () => {
     expect((await refusal(() => open({ name: 'heart', path: '.' }, directory.path()))).code).toBe('file-not-readable')
   })
 
-  it.skipIf(process.getuid?.() === 0)('is refused when this process may not read it', async () => {
-    chmodSync(directory.path(directory.write('locked.csv', csv())), 0)
-    const refused = await refusal(() => open({ name: 'heart', path: 'locked.csv' }, directory.path()))
-    expect(refused.code).toBe('file-not-readable')
-  })
+  it.skipIf(process.getuid?.() === 0)(
+    'is refused when this process may not read it (needs a user who is not root)',
+    async () => {
+      chmodSync(directory.path(directory.write('locked.csv', csv())), 0)
+      const refused = await refusal(() => open({ name: 'heart', path: 'locked.csv' }, directory.path()))
+      expect(refused.code).toBe('file-not-readable')
+    },
+  )
 
   it('is refused when nothing tells its format', async () => {
     const refused = await refusal(() => openFile('data.xlsx', csv()))
