@@ -90,12 +90,9 @@ export const featureSchemaSchema = z
 
 /** What a tabular job reads. Public: part of the job, seen by everyone. */
 export type FeatureSchema = z.output<typeof featureSchemaSchema>
-/** {@link FeatureSchema} as people write it, with the defaults left out. */
-export type FeatureSchemaInput = z.input<typeof featureSchemaSchema>
 export type Feature = FeatureSchema['features'][number]
 export type NumericFeature = Extract<Feature, { kind: 'numeric' }>
 export type CategoricalFeature = Extract<Feature, { kind: 'categorical' }>
-export type BooleanFeature = Extract<Feature, { kind: 'boolean' }>
 export type PositiveWhen = FeatureSchema['label']['positiveWhen']
 
 /**

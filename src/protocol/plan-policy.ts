@@ -65,11 +65,6 @@ function findLoweredFloor(plan: RoundPlan, floors: PlanFloors): string | undefin
   if (committee.tolerates < floors.tolerates) {
     return `The plan tolerates ${committee.tolerates} colluding members; this holder's policy demands ${floors.tolerates}.`
   }
-  // Colluding members contribute, too, and take their own vectors out of the sum. What is left of the smallest set must be
-  // of two honest organisations: one alone would be its update, and no longer hides its key (protocol §2, Hint-RLWE).
-  if (minContributors < committee.tolerates + 2) {
-    return `The plan opens over ${minContributors} contributors, of whom ${committee.tolerates} may collude: two honest ones must be left.`
-  }
   if (vector.precisionBits > floors.maxPrecisionBits) {
     return `The plan takes ${vector.precisionBits} bits a value; this holder's policy allows ${floors.maxPrecisionBits}.`
   }

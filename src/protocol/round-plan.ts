@@ -110,7 +110,12 @@ function checkSeats({ cohort, committee: { members, tolerates } }: RoundPlan): s
   return undefined
 }
 
-function checkMinContributors({ cohort, minContributors }: RoundPlan): string | undefined {
+function checkMinContributors({ cohort, committee, minContributors }: RoundPlan): string | undefined {
+  // Colluding members contribute, too, and take their own vectors out of the sum. What is left of the smallest set must be
+  // of two honest organisations: one alone would be its update, and no longer hides its key (protocol §2, Hint-RLWE).
+  if (minContributors < committee.tolerates + 2) {
+    return `The plan opens over ${minContributors} contributors, of whom ${committee.tolerates} may collude: two honest ones must be left.`
+  }
   const organisations = countOrganisations(cohort)
   if (minContributors > organisations) {
     return `minContributors ${minContributors} is over the cohort's ${organisations} organisations: the round cannot end.`

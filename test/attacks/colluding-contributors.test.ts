@@ -6,7 +6,7 @@ import type { PayloadScheme } from '../../src/crypto/payload-scheme.ts'
 import { createPayloadScheme } from '../../src/crypto/payload-schemes.ts'
 import { answerCertificate, endorseManifest } from '../../src/protocol/committee-member.ts'
 import { contributionStatement } from '../../src/protocol/contribution.ts'
-import type { CoordinatorRound } from '../../src/protocol/coordinator-round.ts'
+import { type CoordinatorRound, planRound } from '../../src/protocol/coordinator-round.ts'
 import { examinePlan } from '../../src/protocol/plan-policy.ts'
 import { type RoundPlan, roundPlanStatement } from '../../src/protocol/round-plan.ts'
 import { parseStatement, signStatement } from '../../src/protocol/statement.ts'
@@ -141,7 +141,10 @@ describe('as many colluding members as the plan says it bears', () => {
       const envelope = signStatement(roundPlanStatement, plan, coordinatorKey)
       return codeOf(examinePlan(envelope, self.member, floorsOf(self, seven), NOW))
     }
-    expect(examine(promisingPlan())).toBe('below-policy-floor')
+    expect(examine(promisingPlan())).toBe('inconsistent-plan')
+    expect(() => planRound(promisingPlan(), coordinatorKey)).toThrow(
+      expect.objectContaining({ code: 'impossible-plan' }),
+    )
     expect(examine({ ...promisingPlan(), minContributors: 4 })).toBe('accepted')
     expect(examine(makePlan(seven))).toBe('accepted')
   })

@@ -47,7 +47,7 @@ export function someRound(job: Digest, round = 1): CoordinatorRound {
       step: 'train',
       inputs: [],
       cohort,
-      committee: { members: [...memberKeys.keys()], threshold: 3, tolerates: 1 },
+      committee: { members: [...memberKeys.keys()], threshold: 3, tolerates: 0 },
       minContributors: 2,
       vector: { precisionBits: 16, segments: [{ name: 'update', length: 8, low: -1, high: 1 }, checkSegment(16)] },
       payload: { scheme: 'kahe-rlwe-2048-54' },
