@@ -3,16 +3,20 @@
  * the roles are pure functions, and the lines between them are the messages. Sections are those of docs/PROTOCOL.md.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { digestOf } from '../src/crypto/digest.ts'
 import type { PayloadScheme } from '../src/crypto/payload-scheme.ts'
 import { createPayloadScheme } from '../src/crypto/payload-schemes.ts'
-import { answerCertificate, endorseManifest } from '../src/protocol/committee-member.ts'
+import { answerCertificate, checkShares, endorseManifest } from '../src/protocol/committee-member.ts'
 import {
   advanceRound,
   type CoordinatorRound,
   candidateKeySums,
+  closeCollection,
+  manifestOf,
   planRound,
   receiveContribution,
   receiveEndorsement,
+  receiveShareCheck,
   receiveShareSum,
   sealRound,
 } from '../src/protocol/coordinator-round.ts'
@@ -24,15 +28,18 @@ import {
   coordinatorKey,
   createParties,
   floorsOf,
+  logOfRound,
   type MadeContribution,
   makeContribution,
   makePlan,
   memberRound,
+  membersOf,
   NOW,
   openSum,
   type Party,
   plainSum,
   randomnessOf,
+  sharesOf,
 } from './support/round-fixtures.ts'
 
 /** The vector of this round: four weights of an update, how many examples are behind it, and the zeros of the check. */
@@ -79,27 +86,45 @@ describe('a protected round', () => {
       round = acceptedOf(receiveContribution(round, holder, envelope, payload, NOW))
     }
 
-    // §4.3 Seal: the set is closed; from here on no contribution comes or goes.
+    // §3 Check: what was collected is logged; each member opens its shares and publishes blinded combinations of them.
+    round = acceptedOf(closeCollection(round, digestOf(Buffer.from('nonce')), coordinatorKey, NOW))
+    const envelopes = contributions.map(({ envelope }) => envelope)
+    const members = membersOf(round, hospitals).map((hospital) => ({
+      ...hospital,
+      remembered: memberRound(round),
+      openShares: sharesOf(round, hospital),
+    }))
+    let log = await logOfRound(round)
+    for (const member of members) {
+      const { remembered, keys, openShares } = member
+      const checked = acceptedOf(
+        await checkShares(remembered, round.candidates!, log, envelopes, coordinatorKey.publicKey, keys, openShares),
+      )
+      member.remembered = checked.round // durable, before the check leaves
+      round = acceptedOf(receiveShareCheck(round, keys.holder, checked.check))
+    }
+
+    // §4.3 Seal: checks and manifest go into the log; the set is closed, and from here on no contribution comes or goes.
     round = acceptedOf(sealRound(round, coordinatorKey, NOW))
+    expect(manifestOf(round)).toMatchObject({ excluded: [], setAside: [] })
+    log = await logOfRound(round)
 
     // §4.4 Certify: three of the four committee members verify the manifest and sign it. Together that is the certificate.
-    const envelopes = contributions.map(({ envelope }) => envelope)
-    const remembered = new Map<string, string>()
-    const [absent, ...present] = hospitals
-    for (const { keys } of present) {
+    const [absent, ...present] = members
+    for (const member of present) {
+      const { remembered, keys } = member
       const endorsed = acceptedOf(
-        endorseManifest(memberRound(round), round.manifest!, envelopes, coordinatorKey.publicKey, keys),
+        endorseManifest(remembered, round.manifest!, log, envelopes, coordinatorKey.publicKey, keys),
       )
-      remembered.set(keys.holder, endorsed.round.endorsedManifest!) // durable, before the signature leaves
+      member.remembered = endorsed.round // durable, before the signature leaves
       round = acceptedOf(receiveEndorsement(round, keys.holder, endorsed.signature))
     }
     expect(round.phase).toBe('certified')
 
     // §4.5 Open: each answers once with the sum of its key shares. The first hospital may be gone: three answers are enough.
-    for (const { keys } of present) {
-      const known = memberRound(round, remembered.get(keys.holder))
+    for (const { remembered, keys, openShares } of present) {
       const { answer } = acceptedOf(
-        await answerCertificate(known, round.manifest!, envelopes, coordinatorKey.publicKey, keys),
+        await answerCertificate(remembered, round.manifest!, envelopes, coordinatorKey.publicKey, keys, openShares),
       )
       round = acceptedOf(receiveShareSum(round, keys.holder, answer))
     }

@@ -2,10 +2,11 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
+import { LogError } from '../../src/log/log-error.ts'
+import { type NoteKey, parseNoteKey } from '../../src/log/note-key.ts'
 import type { PlanFloors } from '../../src/protocol/plan-policy.ts'
-import type { Member } from '../../src/protocol/round-plan.ts'
-import type { TlsMaterial } from '../../src/wire/credentials.ts'
-import { type HolderConfig, holderConfigSchema, membersFileSchema } from './holder-config.ts'
+import { splitKeyAndCertificate, type TlsMaterial } from '../../src/wire/credentials.ts'
+import { type HolderConfig, holderConfigSchema } from './holder-config.ts'
 import { HolderError } from './holder-error.ts'
 import { openIdentity } from './holder-identity.ts'
 import { type HolderPolicy, holderPolicySchema } from './holder-policy.ts'
@@ -17,7 +18,10 @@ export interface HolderSettings {
   readonly tls: TlsMaterial
   readonly identity: Awaited<ReturnType<typeof openIdentity>>
   readonly policy: HolderPolicy
-  readonly floors: PlanFloors
+  /** Whose company is accepted follows from the venue's registry as of the plan. */
+  readonly floors: Omit<PlanFloors, 'acceptedMembers'>
+  /** The venue's log: its origin and key. */
+  readonly logKey: NoteKey
 }
 
 /**
@@ -27,32 +31,42 @@ export interface HolderSettings {
 export async function loadHolderSettings(directory: string): Promise<HolderSettings> {
   const at = (path: string) => resolve(directory, path)
   const config = await loadFile(at('holder.yaml'), holderConfigSchema)
-  const [keyPem, certificatePem, authorityPem] = await Promise.all(
-    [config.tls.key, config.tls.certificate, config.tls.authority].map((path) => readText(at(path))),
+  const [tlsPem, authorityPem] = await Promise.all(
+    [config.tls.identity, config.tls.authority].map((path) => readText(at(path))),
   )
   const identity = await openIdentity(await loadFile(at(config.identity), z.unknown()))
   const policy = await loadFile(at(config.policy), holderPolicySchema)
-  const { members } = await loadFile(at(config.members), membersFileSchema)
   if (identity.member.holder !== config.name) {
     throw new HolderError(
       'config-invalid',
-      `holder.yaml is of ${config.name}, the identity file of ${identity.member.holder}: use the files of one admission.`,
+      `holder.yaml is of ${config.name}, the identity file of ${identity.member.holder}: use the files of one directory.`,
     )
   }
-  const floors = planFloors(config, policy, members)
-  return { directory, config, tls: { keyPem, certificatePem, authorityPem }, identity, policy, floors }
+  const tls = { ...splitKeyAndCertificate(tlsPem), authorityPem }
+  return { directory, config, tls, identity, policy, floors: planFloors(config, policy), logKey: readLogKey(config) }
 }
 
-function planFloors(config: HolderConfig, policy: HolderPolicy, members: readonly Member[]): PlanFloors {
-  const { coMembers } = policy
-  const company = members.filter(({ holder }) => coMembers === 'all' || coMembers.includes(holder))
+/** An invite brings the key of its own venue's log. */
+function readLogKey({ venue, logKey }: HolderConfig): NoteKey {
+  try {
+    const key = parseNoteKey(logKey)
+    if (key.role === 'log' && key.name === `${venue}/log`) return key
+  } catch (error) {
+    if (!(error instanceof LogError)) throw error
+  }
+  throw new HolderError(
+    'config-invalid',
+    `logKey in holder.yaml is not the key of ${venue}/log: copy it from the invite.`,
+  )
+}
+
+function planFloors(config: HolderConfig, policy: HolderPolicy): HolderSettings['floors'] {
   return {
     coordinatorKey: config.coordinatorKey,
     minContributors: policy.minContributors,
     threshold: policy.committeeThreshold,
     tolerates: policy.toleratedMembers,
     maxPrecisionBits: policy.maxPrecisionBits,
-    acceptedMembers: new Map(company.map((member) => [member.holder, member])),
   }
 }
 

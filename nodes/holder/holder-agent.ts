@@ -1,43 +1,58 @@
 import type { Logger } from 'pino'
-import type { Digest } from '../../src/crypto/digest.ts'
-import { type Envelope, statementDigest } from '../../src/crypto/envelope.ts'
+import { type Digest, digestOf } from '../../src/crypto/digest.ts'
+import { type Envelope, type EnvelopeSignature, statementDigest } from '../../src/crypto/envelope.ts'
 import type { PayloadWorkers } from '../../src/crypto/payload-workers.ts'
 import type { Randomness } from '../../src/crypto/randomness.ts'
 import { type JobSpecification, jobStatement } from '../../src/learning/job-specification.ts'
 import { isJobStep, type JobStep, sameLayout, stepInputs, stepLayout } from '../../src/learning/job-steps.ts'
+import { initialModel } from '../../src/learning/round-output.ts'
 import type { Trainer } from '../../src/learning/trainer.ts'
-import {
-  answerCertificate,
-  endorseManifest,
-  type MemberKeys,
-  type MemberRound,
-} from '../../src/protocol/committee-member.ts'
+import type { Checkpoint } from '../../src/log/checkpoint.ts'
+import type { NoteKey } from '../../src/log/note-key.ts'
+import { checkAbandonment } from '../../src/protocol/abandonment.ts'
+import type { MemberKeys } from '../../src/protocol/committee-member.ts'
 import type { PayloadReference } from '../../src/protocol/contribution.ts'
 import { signContribution } from '../../src/protocol/contributor.ts'
 import type { HolderReply, HolderRequest } from '../../src/protocol/holder-messages.ts'
 import { examinePlan, type PlanFloors } from '../../src/protocol/plan-policy.ts'
 import { publicationStatement } from '../../src/protocol/publication.ts'
+import { questionOf } from '../../src/protocol/question.ts'
+import { checkLogged, openRoundCheckpoint, readRoundLog } from '../../src/protocol/round-log.ts'
 import { type Member, type RoundPlan, roundPlanStatement } from '../../src/protocol/round-plan.ts'
 import { parseStatement, readStatement } from '../../src/protocol/statement.ts'
 import { accepted, refused, SluiceError, type Verdict } from '../../src/sluice-error.ts'
+import { CommitteeDuty } from './committee-duty.ts'
 import { JobWorkspace } from './compute-step.ts'
 import type { Dataset } from './datasets.ts'
-import { HolderError } from './holder-error.ts'
 import { findPolicyObjection, type HolderPolicy, notOffered } from './holder-policy.ts'
 import type { HolderJournal } from './journal.ts'
+import { type Followed, LogFollower } from './log-follower.ts'
 import { UpdateProtection } from './protect-update.ts'
+import { SentCiphertexts } from './sent-ciphertexts.ts'
+import { hashOwnPayload, type SumVerdict, verifySum } from './sum-verification.ts'
 
 /** The coordinator as a holder uses it, beyond the requests that come down the stream. */
 export interface CoordinatorAccess {
   upload(planDigest: Digest, chunks: AsyncIterable<Uint8Array>): Promise<PayloadReference>
   fetchArtifact(digest: Digest): Promise<Uint8Array>
   fetchContributions(planDigest: Digest, most: number): Promise<Envelope[]>
+  /** In pieces of the wire's size. */
+  fetchOpening(planDigest: Digest): AsyncIterable<Uint8Array>
+}
+
+/** Who belongs to the venue, as this holder has verified it (`HolderRegistry`). */
+export interface MemberSource {
+  membersAt(head: Digest): Promise<Verdict<ReadonlyMap<string, Member>, string>>
+  endorse(statement: Envelope): Promise<Verdict<EnvelopeSignature, string>>
 }
 
 export interface HolderParts {
   readonly keys: MemberKeys
   readonly member: Member
-  readonly floors: PlanFloors
+  readonly floors: Omit<PlanFloors, 'acceptedMembers'>
+  readonly members: MemberSource
+  /** The venue's log: its origin and key. */
+  readonly logKey: NoteKey
   readonly policy: HolderPolicy
   readonly datasets: ReadonlyMap<string, Dataset>
   readonly trainer: Trainer
@@ -49,6 +64,16 @@ export interface HolderParts {
 }
 
 type Answer = Verdict<HolderReply, string>
+type ContributeRequest = Extract<HolderRequest, { kind: 'contribute' }>
+
+/** A plan that this holder takes part in, and what it asks. */
+interface AcceptedPlan {
+  readonly plan: RoundPlan
+  readonly planDigest: Digest
+  readonly specification: JobSpecification
+  readonly step: JobStep
+  readonly dataset: Dataset
+}
 
 /** Contributions kept for a repeated request; rounds that were abandoned leave theirs behind. */
 const ANSWERS_KEPT = 8
@@ -56,77 +81,140 @@ const ANSWERS_KEPT = 8
 const ARTIFACTS_KEPT = 4
 
 /**
- * A data holder's node: examines every plan against its own policy, computes and protects its contribution, and does its
- * duty on the committee. Refusals name a code to the coordinator; what could speak of the data stays in the node's log.
+ * A data holder's node: examines every plan against its own policy and the log, computes and protects its contribution, does
+ * its duty on the committee and as a witness, and verifies the sum that comes of it. Refusals name a code to the
+ * coordinator; what could speak of the data stays in the node's log.
  */
 export class HolderAgent {
   readonly #parts: HolderParts
+  readonly #follower: LogFollower
+  readonly #duty: CommitteeDuty
+  readonly #sent = new SentCiphertexts()
   #workspace: JobWorkspace | undefined
   readonly #artifacts = new Map<Digest, Promise<Uint8Array>>()
   /** Contributions made in this life of the process, for the case that a reply was lost on the way. */
-  readonly #sent = new Map<Digest, Promise<Answer>>()
-  /** Contributions of sealed rounds, fetched to endorse and needed again to answer. */
-  readonly #contributions = new Map<Digest, Envelope[]>()
+  readonly #answers = new Map<Digest, Promise<Answer>>()
+  /** Verifications under way: what comes next in a job waits for them. */
+  readonly #verifying = new Map<Digest, Promise<unknown>>()
 
+  /** @throws LogError `malformed-witness-state` */
   constructor(parts: HolderParts) {
     this.#parts = parts
+    const { keys, member, journal, logKey, floors, coordinator } = parts
+    this.#follower = new LogFollower(logKey, member, keys.statementKey, journal)
+    this.#duty = new CommitteeDuty({
+      keys,
+      coordinatorKey: floors.coordinatorKey,
+      log: logKey,
+      follower: this.#follower,
+      journal,
+      fetchContributions: (planDigest, most) => coordinator.fetchContributions(planDigest, most),
+    })
   }
 
   /** Answers one request of the coordinator. Never rejects. */
   async handle(request: HolderRequest): Promise<Answer> {
-    const planDigest = request.kind === 'contribute' ? statementDigest(request.plan) : request.planDigest
-    const log = this.#parts.log.child({ plan: planDigest.slice(0, 16), request: request.kind })
-    const answer = await this.#dispatch(request, planDigest, log).catch((error: unknown) => failure(error, log))
+    const plan = planOf(request)
+    const log = this.#parts.log.child({ request: request.kind, ...(plan ? { plan: plan.slice(0, 16) } : {}) })
+    const answer = await this.#dispatch(request, log).catch((error: unknown) => failure(error, log))
     if (!answer.ok) log.warn({ code: answer.code }, answer.reason)
     return answer
   }
 
-  #dispatch(request: HolderRequest, planDigest: Digest, log: Logger): Promise<Answer> {
+  async #dispatch(request: HolderRequest, log: Logger): Promise<Answer> {
     switch (request.kind) {
       case 'contribute':
-        return this.#contributeOnce(planDigest, request, log)
+        return this.#contributeOnce(request, log)
+      case 'cosign': {
+        const followed = this.#follower.follow(request.checkpoint, new Date())
+        if (!followed.ok || followed.value.kind === 'known-size') return followed as Answer
+        return accepted({ kind: 'cosignature', line: followed.value.cosignature })
+      }
+      case 'check-shares':
+        return this.#duty.checkShares(request)
       case 'endorse':
-        return this.#endorse(planDigest, request.manifest)
+        return this.#duty.endorse(request)
       case 'answer':
-        return this.#answer(planDigest, request.certificate)
+        return this.#duty.answer(request)
+      case 'hash-payload':
+        return this.#hashPayload(request)
+      case 'abandon':
+        return this.#duty.abandon(request)
       case 'published':
-        return this.#notePublished(planDigest, request.publication, log)
+        return this.#notePublished(request, log)
+      case 'admit': {
+        const endorsed = await this.#parts.members.endorse(request.statement)
+        return endorsed.ok ? accepted({ kind: 'endorsement', signature: endorsed.value }) : endorsed
+      }
     }
   }
 
   /** The same request again, while the first is worked on or after its reply was lost, gets the same reply. */
-  #contributeOnce(planDigest: Digest, request: Extract<HolderRequest, { kind: 'contribute' }>, log: Logger) {
-    const earlier = this.#sent.get(planDigest)
+  #contributeOnce(request: ContributeRequest, log: Logger): Promise<Answer> {
+    const planDigest = statementDigest(request.plan)
+    const earlier = this.#answers.get(planDigest)
     if (earlier) return earlier
     const answer = this.#contribute(planDigest, request, log)
-    this.#sent.set(planDigest, answer)
-    for (const oldest of [...this.#sent.keys()].slice(0, -ANSWERS_KEPT)) this.#sent.delete(oldest)
-    const forget = () => this.#sent.delete(planDigest)
-    answer.then((verdict) => verdict.ok || forget(), forget)
+    this.#answers.set(planDigest, answer)
+    for (const oldest of [...this.#answers.keys()].slice(0, -ANSWERS_KEPT)) this.#answers.delete(oldest)
+    const forget = () => this.#answers.delete(planDigest)
+    answer.then((verdict) => (verdict.ok && verdict.value.kind === 'contribution') || forget(), forget)
     return answer
   }
 
-  async #contribute(
-    planDigest: Digest,
-    request: Extract<HolderRequest, { kind: 'contribute' }>,
-    log: Logger,
-  ): Promise<Answer> {
-    const { member, floors, journal } = this.#parts
-    const examined = examinePlan(request.plan, member, floors, new Date())
+  async #contribute(planDigest: Digest, request: ContributeRequest, log: Logger): Promise<Answer> {
+    const examined = await this.#examine(request)
     if (!examined.ok) return examined
-    const plan = examined.value
-    const job = this.#examineJob(plan, request.job)
+    const { plan } = examined.value
+    const followed = this.#checkLog(plan, request)
+    if (!followed.ok) return followed
+    if (followed.value.kind === 'known-size') return accepted(followed.value)
+    const job = this.#examineJob(plan, request, followed.value.checkpoint)
     if (!job.ok) return job
-    const { specification, step, dataset } = job.value
+    const { specification, step } = job.value
     const objection = this.#findObjection(specification.dataset, step)
     if (objection) return refused(objection.code, objection.reason)
-    journal.accept(planDigest, request.plan, specification.dataset)
-    if (journal.find(planDigest)?.contributed) {
-      return refused('already-contributed', 'A contribution of this holder to this plan has left before a restart.')
+    const subject = { job: plan.job, question: questionOf(plan), dataset: specification.dataset }
+    this.#noteAbandonments(request.abandonments, subject.question)
+    this.#parts.journal.accept(planDigest, request.plan, subject)
+    return this.#makeContribution({ plan, planDigest, ...job.value }, log)
+  }
+
+  /** The plan, against this holder's policy and the members that it knows. */
+  async #examine({ plan: envelope }: ContributeRequest): Promise<Verdict<{ plan: RoundPlan }, string>> {
+    const { member, floors, members, policy } = this.#parts
+    // Whose members are fetched for a plan that the coordinator has not even signed?
+    const read = readStatement(roundPlanStatement, envelope, floors.coordinatorKey)
+    if (!read.ok) return examinePlanOf(envelope, member, { ...floors, acceptedMembers: new Map() })
+    const known = await members.membersAt(read.value.registry)
+    if (!known.ok) return known
+    const { coMembers } = policy
+    const company = [...known.value].filter(([name]) => coMembers === 'all' || coMembers.includes(name))
+    return examinePlanOf(envelope, member, { ...floors, acceptedMembers: new Map(company) })
+  }
+
+  /** The plan is in the log, under a checkpoint that its committee cosigned and that continues what this holder saw. */
+  #checkLog(plan: RoundPlan, { plan: envelope, checkpoint, range }: ContributeRequest): Verdict<Followed, string> {
+    const { logKey, floors } = this.#parts
+    const cosigned = openRoundCheckpoint(checkpoint.note, plan, logKey)
+    if (!cosigned.ok) return cosigned
+    const followed = this.#follower.follow(checkpoint, new Date())
+    if (!followed.ok || followed.value.kind === 'known-size') return followed
+    const log = readRoundLog(plan, envelope, range, cosigned.value, floors.coordinatorKey)
+    if (!log.ok) return log
+    return log.value.abandoned
+      ? refused('round-abandoned', 'The log says that the round was abandoned.')
+      : followed
+  }
+
+  /** Plans of the same question that will never be opened do not keep this holder from answering it. */
+  #noteAbandonments(abandonments: readonly Envelope[], question: Digest): void {
+    const { journal } = this.#parts
+    for (const planDigest of journal.livePlansOf(question)) {
+      const plan = parseStatement(roundPlanStatement, journal.find(planDigest)!.plan)
+      const proven = plan.ok && abandonments.some((proof) => checkAbandonment(plan.value, planDigest, proof).ok)
+      if (proven) journal.markDead(planDigest)
     }
-    const workspace = this.#openWorkspace(plan.job, specification, dataset)
-    const claim = () => this.#claimContribution(planDigest, specification.dataset, step)
-    return this.#makeContribution(plan, planDigest, step, workspace, claim, log)
   }
 
   #findObjection(dataset: string, step: JobStep) {
@@ -138,38 +226,78 @@ export class HolderAgent {
    * The last word before anything protected leaves; durable when it is accepted. Policy and claim in one turn of the event
    * loop: of many plans that come at once, no more than the policy's number get past the count.
    */
-  #claimContribution(planDigest: Digest, dataset: string, step: JobStep): Verdict<true, string> {
-    const objection = this.#findObjection(dataset, step)
+  #claimContribution({ plan, planDigest, specification, step }: AcceptedPlan): Verdict<true, string> {
+    const { journal } = this.#parts
+    const objection = this.#findObjection(specification.dataset, step)
     if (objection) return refused(objection.code, objection.reason)
-    return this.#parts.journal.claimContribution(planDigest)
-      ? accepted(true)
-      : refused('already-contributed', 'A contribution of this holder to this plan has left before.')
+    if (journal.hasWrongSum(plan.job)) {
+      return refused('wrong-sum', 'A wrong sum was published in this job: this holder takes no further part in it.')
+    }
+    switch (journal.claimContribution(planDigest)) {
+      case 'claimed':
+        return accepted(true)
+      case 'already-contributed':
+        return refused('already-contributed', 'A contribution of this holder to this plan has left before.')
+      case 'question-answered':
+        return refused(
+          'question-answered',
+          'This holder has answered this question in another round, which may have been opened: it answers once.',
+        )
+    }
   }
 
-  /** The job that the plan names, if its step, its layout and its inputs are what the plan says. */
+  /** The job that the plan names, if it is in the log, and its step, its layout and its inputs are what the plan says. */
   #examineJob(
     plan: RoundPlan,
-    envelope: Envelope,
+    { job: logged, publications }: ContributeRequest,
+    checkpoint: Checkpoint,
   ): Verdict<{ specification: JobSpecification; step: JobStep; dataset: Dataset }, string> {
-    const read = readStatement(jobStatement, envelope, this.#parts.floors.coordinatorKey)
+    const { coordinatorKey } = this.#parts.floors
+    const read = readStatement(jobStatement, logged.envelope, coordinatorKey)
     if (!read.ok) return read
-    if (statementDigest(envelope) !== plan.job) return refused('job-mismatch', 'The plan belongs to another job.')
+    if (statementDigest(logged.envelope) !== plan.job) return refused('job-mismatch', 'The plan belongs to another job.')
+    const inLog = checkLogged(logged, checkpoint)
+    if (!inLog.ok) return inLog
     const { specification } = read.value
     const { step } = plan
     if (!isJobStep(step)) return refused('step-not-allowed', `This holder knows no step "${step}".`)
     if (!sameLayout(plan.vector, stepLayout(specification, step))) {
       return refused('layout-mismatch', `The plan's vector is not the one of the job's ${step} step.`)
     }
-    const names = plan.inputs.map(({ name }) => name).sort()
-    if (names.join() !== [...stepInputs[step]].sort().join()) {
-      return refused('input-mismatch', `The ${step} step works from ${stepInputs[step].join(' and ') || 'nothing'}.`)
-    }
+    const inputs = this.#examineInputs(plan, specification, step, publications, checkpoint)
+    if (!inputs.ok) return inputs
     const dataset = this.#parts.datasets.get(specification.dataset)
     if (!dataset) return { ok: false, ...notOffered(specification.dataset) }
     return accepted({ specification, step, dataset })
   }
 
-  #openWorkspace(job: Digest, specification: JobSpecification, dataset: Dataset): JobWorkspace {
+  /** Every input is the output of a round of this job that the log has, or the model that the job's seed gives. */
+  #examineInputs(
+    plan: RoundPlan,
+    specification: JobSpecification,
+    step: JobStep,
+    publications: ContributeRequest['publications'],
+    checkpoint: Checkpoint,
+  ): Verdict<true, string> {
+    const names = plan.inputs.map(({ name }) => name).sort()
+    if (names.join() !== [...stepInputs[step]].sort().join()) {
+      return refused('input-mismatch', `The ${step} step works from ${stepInputs[step].join(' and ') || 'nothing'}.`)
+    }
+    for (const { name, digest } of plan.inputs) {
+      const isPublished = publications.some((logged) => {
+        const read = readStatement(publicationStatement, logged.envelope, this.#parts.floors.coordinatorKey)
+        if (!read.ok || read.value.job !== plan.job) return false
+        const { output } = read.value
+        return output.name === name && output.digest === digest && checkLogged(logged, checkpoint).ok
+      })
+      if (isPublished) continue
+      if (name === 'model' && digestOf(initialModel(plan.job, specification)) === digest) continue
+      return refused('input-not-published', `The plan's ${name} is not what a logged round of this job came to.`)
+    }
+    return accepted(true)
+  }
+
+  #openWorkspace({ plan: { job }, specification, dataset }: AcceptedPlan): JobWorkspace {
     if (this.#workspace?.job !== job) {
       const { trainer, log } = this.#parts
       const warn = (warning: string) => log.warn({ event: 'operator-warning', job }, warning)
@@ -179,26 +307,26 @@ export class HolderAgent {
   }
 
   /** Computes, protects, uploads and signs; pads are made while the update is computed. */
-  async #makeContribution(
-    plan: RoundPlan,
-    planDigest: Digest,
-    step: JobStep,
-    workspace: JobWorkspace,
-    claim: () => Verdict<true, string>,
-    log: Logger,
-  ): Promise<Answer> {
-    const { workers, randomness, coordinator, keys, member } = this.#parts
+  async #makeContribution(accepting: AcceptedPlan, log: Logger): Promise<Answer> {
+    const { workers, randomness, coordinator, keys, member, journal } = this.#parts
+    const { plan, planDigest, specification, step } = accepting
+    if (journal.find(planDigest)?.contributed) {
+      return refused('already-contributed', 'A contribution of this holder to this plan has left before a restart.')
+    }
     const started = performance.now()
     const protection = new UpdateProtection(plan, planDigest, workers, randomness)
     try {
       const inputs = new Map(plan.inputs.map(({ name, digest }) => [name, digest]))
       const fetch = (digest: Digest) => this.#fetchArtifact(digest)
+      const workspace = this.#openWorkspace(accepting)
       const values = await workspace.compute(step, plan.round, inputs, fetch, member.holder)
       const computed = performance.now()
+      await this.#verifying.get(plan.job)
       // Durable before the first byte leaves: a restarted node contributes no second time.
-      const claimed = claim()
+      const claimed = this.#claimContribution(accepting)
       if (!claimed.ok) return claimed
-      const payload = await coordinator.upload(planDigest, protection.chunks(values))
+      const chunks: Uint8Array[] = []
+      const payload = await coordinator.upload(planDigest, keeping(protection.chunks(values), chunks))
       const uploaded = performance.now()
       const { coefficients } = protection.key
       const envelope = await signContribution(
@@ -210,6 +338,8 @@ export class HolderAgent {
         keys.statementKey,
         randomness,
       )
+      const entry = { holder: member.holder, contribution: statementDigest(envelope), payload: payload.digest }
+      this.#sent.keep({ plan, planDigest, specification, step, entry, chunks })
       const shareMs = performance.now() - uploaded
       const { protectMs } = protection
       log.info(
@@ -242,58 +372,78 @@ export class HolderAgent {
     return fetched
   }
 
-  async #endorse(planDigest: Digest, manifest: Envelope): Promise<Answer> {
-    const { floors, keys, journal } = this.#parts
-    const round = this.#memberRound(planDigest)
-    const contributions = await this.#fetchContributions(round)
-    const endorsed = endorseManifest(round, manifest, contributions, floors.coordinatorKey, keys)
-    if (!endorsed.ok) return endorsed
-    // Durable before the signature leaves; and the claim decides when two requests race.
-    if (!journal.claimManifest(planDigest, endorsed.value.round.endorsedManifest!)) return otherManifest()
-    return accepted({ kind: 'endorsement', signature: endorsed.value.signature })
+  async #hashPayload(request: Extract<HolderRequest, { kind: 'hash-payload' }>): Promise<Answer> {
+    const sent = this.#sent.find(request.planDigest)
+    if (!sent) return refused('ciphertext-not-kept', 'This holder has no ciphertext of this round in memory any more.')
+    const hashed = await hashOwnPayload(sent, request.manifest, this.#verification(), this.#parts.keys.statementKey)
+    return hashed.ok ? accepted({ kind: 'payload-hash', envelope: hashed.value }) : hashed
   }
 
-  async #answer(planDigest: Digest, certificate: Envelope): Promise<Answer> {
-    const { floors, keys, journal } = this.#parts
-    const round = this.#memberRound(planDigest)
-    const contributions = await this.#fetchContributions(round)
-    const answered = await answerCertificate(round, certificate, contributions, floors.coordinatorKey, keys)
-    if (!answered.ok) return answered
-    if (!journal.claimManifest(planDigest, answered.value.round.endorsedManifest!)) return otherManifest()
-    return accepted({ kind: 'share-sum', envelope: answered.value.answer })
+  #verification() {
+    const { workers, floors, coordinator } = this.#parts
+    return {
+      workers,
+      coordinatorKey: floors.coordinatorKey,
+      fetchOpening: (planDigest: Digest) => coordinator.fetchOpening(planDigest),
+      fetchArtifact: (digest: Digest) => this.#fetchArtifact(digest),
+    }
   }
 
-  /** What this member durably knows of a round. @throws HolderError `plan-unknown` for a plan it has not accepted. */
-  #memberRound(planDigest: Digest): MemberRound {
-    const known = this.#parts.journal.find(planDigest)
-    const plan = known && parseStatement(roundPlanStatement, known.plan)
-    if (!plan?.ok)
-      throw new HolderError('plan-unknown', 'This holder has accepted no such plan: it does no duty for it.')
-    return { plan: plan.value, planDigest, endorsedManifest: known!.endorsedManifest }
-  }
-
-  async #fetchContributions({ plan, planDigest }: MemberRound): Promise<Envelope[]> {
-    const known = this.#contributions.get(planDigest)
-    if (known) return known
-    const fetched = await this.#parts.coordinator.fetchContributions(planDigest, plan.cohort.length)
-    this.#contributions.clear()
-    this.#contributions.set(planDigest, fetched)
-    return fetched
-  }
-
-  async #notePublished(planDigest: Digest, envelope: Envelope, log: Logger): Promise<Answer> {
+  async #notePublished(
+    { planDigest, publication: envelope }: Extract<HolderRequest, { kind: 'published' }>,
+    log: Logger,
+  ): Promise<Answer> {
     const publication = readStatement(publicationStatement, envelope, this.#parts.floors.coordinatorKey)
     if (!publication.ok) return publication
     if (publication.value.plan !== planDigest) return refused('wrong-round', 'The publication is of another plan.')
-    this.#contributions.delete(planDigest)
-    this.#sent.delete(planDigest)
+    this.#duty.forget(planDigest)
+    this.#answers.delete(planDigest)
     log.info({ event: 'published', contributors: publication.value.contributors }, 'the round was published')
+    const sent = this.#sent.find(planDigest)
+    if (!sent) return accepted({ kind: 'noted' })
+    const { job } = sent.plan
+    const verified = verifySum(sent, envelope, this.#verification()).then((verdict) =>
+      this.#noteVerdict(planDigest, job, verdict, log),
+    )
+    this.#verifying.set(job, verified.catch(() => undefined))
+    return verified.finally(() => {
+      this.#sent.forget(planDigest)
+      this.#verifying.delete(job)
+    })
+  }
+
+  /** A wrong sum is remembered before anything else of the job is answered. */
+  #noteVerdict(planDigest: Digest, job: Digest, verdict: Verdict<SumVerdict, string>, log: Logger): Answer {
+    if (!verdict.ok) {
+      this.#parts.journal.markWrongSum(planDigest)
+      log.error({ event: 'wrong-sum', job, code: verdict.code }, verdict.reason)
+      return refused('wrong-sum', verdict.reason)
+    }
+    if (verdict.value.kind === 'unverified') {
+      log.warn({ event: 'sum-unverified', job }, `the sum could not be verified: ${verdict.value.reason}`)
+    } else {
+      log.info({ event: 'sum-verified', job, contributors: verdict.value.contributors }, 'verified the sum')
+    }
     return accepted({ kind: 'noted' })
   }
 }
 
-function otherManifest(): Answer {
-  return refused('other-manifest-endorsed', 'This member has already endorsed another manifest of this round.')
+function planOf(request: HolderRequest): Digest | undefined {
+  if (request.kind === 'contribute') return statementDigest(request.plan)
+  return 'planDigest' in request ? request.planDigest : undefined
+}
+
+function examinePlanOf(envelope: Envelope, member: Member, floors: PlanFloors): Verdict<{ plan: RoundPlan }, string> {
+  const examined = examinePlan(envelope, member, floors, new Date())
+  return examined.ok ? accepted({ plan: examined.value }) : examined
+}
+
+/** Passes chunks on and keeps them: a ciphertext is hashed after it has left. */
+async function* keeping(chunks: AsyncIterable<Uint8Array>, kept: Uint8Array[]): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    kept.push(chunk)
+    yield chunk
+  }
 }
 
 /**

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { memberSchema } from '../../src/protocol/round-plan.ts'
 import { identityField, publicKeyField } from '../../src/protocol/statement.ts'
 import { datasetConfigSchema } from './dataset-config.ts'
 
@@ -12,11 +11,12 @@ export const holderConfigSchema = z.strictObject({
   coordinator: z.string().regex(/^[^\s]+:\d{1,5}$/, 'not host:port'),
   /** The coordinator's statement key: plans that it has not signed are refused. */
   coordinatorKey: publicKeyField,
-  tls: z.strictObject({ key: z.string(), certificate: z.string(), authority: z.string() }),
+  /** The key of the venue's log, `<venue>/log+<id>+<base64>`: checkpoints that it has not signed are refused. */
+  logKey: z.string(),
+  /** `identity` is one file with the private key and its certificate, so that a renewal swaps both at once. */
+  tls: z.strictObject({ identity: z.string(), authority: z.string() }),
   /** Statement and box seeds; for this node's eyes. */
   identity: z.string(),
-  /** The members of the venue and the keys that this holder knows them by. */
-  members: z.string(),
   policy: z.string(),
   /** Directory of the journal. */
   journal: z.string(),
@@ -28,11 +28,3 @@ export const holderConfigSchema = z.strictObject({
 })
 
 export type HolderConfig = z.output<typeof holderConfigSchema>
-
-/** `members.json`: who belongs to a venue, as its operator hands it out. Public keys only. */
-export const membersFileSchema = z.strictObject({
-  venue: z.string(),
-  members: z.array(memberSchema),
-})
-
-export type MembersFile = z.output<typeof membersFileSchema>

@@ -14,6 +14,11 @@ export type HolderErrorCode =
   | 'dataset-uses-exhausted'
   | 'already-contributed'
   | 'plan-unknown'
+  /** An operator names a request about the registry that does not wait for approval. */
+  | 'request-unknown'
+  | 'input-not-published'
+  | 'ciphertext-not-kept'
+  | 'opening-too-short'
 
 /** What is wrong at a holder node. Codes travel to the coordinator, messages stay in the node's log. */
 export class HolderError extends SluiceError<HolderErrorCode> {}

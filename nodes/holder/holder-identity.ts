@@ -44,7 +44,7 @@ export async function openIdentity(file: unknown): Promise<{ readonly keys: Memb
     )
     throw new HolderError(
       'identity-invalid',
-      `The identity file is not one of Sluice (${wrong.join(', ') || 'it has fields that do not belong there'}): restore it from a copy, or be admitted anew.`,
+      `The identity file is not one of Sluice (${wrong.join(', ') || 'it has fields that do not belong there'}): restore it from a copy, or join the venue under another name.`,
     )
   }
   const { holder, organisation, statementSeed, boxSeed } = read.data

@@ -16,6 +16,11 @@ export const holderPolicySchema = z.strictObject({
   maxPrecisionBits: z.int().min(1).max(32).default(32),
   /** Whose company is accepted: names of the venue's members, or all of them. */
   coMembers: z.union([z.literal('all'), z.array(z.string())]).default('all'),
+  /**
+   * Newcomers, new keys and revocations: `ask` leaves each to this holder's operator, `approve` signs whatever the coordinator
+   * proposes. With `approve` at two thirds of the organisations the coordinator alone decides who the members are.
+   */
+  admissions: z.enum(['ask', 'approve']).default('ask'),
   /** What may be computed on which dataset, and in how many rounds altogether. A dataset that is not named is not offered. */
   datasets: z.record(
     z.string(),

@@ -10,13 +10,31 @@ export interface JournalRound {
   readonly plan: Envelope
   /** Set before anything protected leaves the node. */
   readonly contributed: boolean
+  /** Set before the share check leaves the node. */
+  readonly checkedCandidates?: Digest
   /** Set before the endorsement, or the answer, leaves the node. */
   readonly endorsedManifest?: Digest
+  /** Set before the share sum leaves the node. */
+  readonly answered: boolean
+  /** Set before the promise never to answer leaves the node. */
+  readonly abandoned: boolean
 }
 
+/** What a plan is about, for the rules that span rounds. */
+export interface RoundSubject {
+  readonly job: Digest
+  /** See `questionOf`. */
+  readonly question: Digest
+  readonly dataset: string
+}
+
+/** What came of the attempt to be the one contribution: to this plan, to this question. */
+export type ContributionClaim = 'claimed' | 'already-contributed' | 'question-answered'
+
 /**
- * A holder's durable memory of rounds: what makes it contribute once, endorse one manifest and answer for no other,
- * after a restart too (protocol §4.4, §4.5). No plaintext, key or share is in it.
+ * A holder's durable memory of rounds: what makes it contribute once to a plan and once to a question, check one candidate
+ * set, endorse one manifest, and never both answer and give up, after a restart too (protocol §4.4, §4.5, docs/adr/0009).
+ * No plaintext, key or share is in it.
  *
  * - *Durability*: when a method that writes returns, the write survives a crash of the process and of the machine
  *   (SQLite, WAL, synchronous = FULL).
@@ -24,67 +42,137 @@ export interface JournalRound {
  * - *Concurrency*: one process at a time; a second one gets `journal-in-use`.
  */
 export class HolderJournal {
-  readonly #database: DatabaseSync
+  /** For the tables of others in the same file: what must be true together is written by one database. */
+  readonly database: DatabaseSync
 
   /** @throws HolderError `journal-in-use`, `journal-unreadable` */
   constructor(directory: string) {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
     const file = join(directory, 'journal.sqlite')
     try {
-      this.#database = new DatabaseSync(file)
-      this.#database.exec(SCHEMA)
+      this.database = new DatabaseSync(file)
+      this.database.exec(SCHEMA)
     } catch (cause) {
       throw openingError(file, cause)
     }
   }
 
-  /** Notes a plan that this holder has examined and accepted, and the dataset that it touches. */
-  accept(planDigest: Digest, plan: Envelope, dataset: string): void {
-    this.#database
-      .prepare('INSERT OR IGNORE INTO rounds (plan_digest, plan, dataset) VALUES (?, ?, ?)')
-      .run(planDigest, encodeEnvelope(plan), dataset)
+  /** Notes a plan that this holder has examined and accepted, and what it is about. */
+  accept(planDigest: Digest, plan: Envelope, { job, question, dataset }: RoundSubject): void {
+    this.database
+      .prepare('INSERT OR IGNORE INTO rounds (plan_digest, plan, job, question, dataset) VALUES (?, ?, ?, ?, ?)')
+      .run(planDigest, encodeEnvelope(plan), job, question, dataset)
   }
 
   find(planDigest: Digest): JournalRound | undefined {
-    const row = this.#database
-      .prepare('SELECT plan, contributed, endorsed_manifest FROM rounds WHERE plan_digest = ?')
+    const row = this.database
+      .prepare(
+        'SELECT plan, contributed, checked_candidates, endorsed_manifest, answered, abandoned FROM rounds WHERE plan_digest = ?',
+      )
       .get(planDigest)
     if (!row) return undefined
     return {
       plan: decodeEnvelope(row.plan as string),
       contributed: row.contributed === 1,
+      ...(row.checked_candidates === null ? {} : { checkedCandidates: row.checked_candidates as string }),
       ...(row.endorsed_manifest === null ? {} : { endorsedManifest: row.endorsed_manifest as string }),
+      answered: row.answered === 1,
+      abandoned: row.abandoned === 1,
     }
   }
 
-  /** Notes that a contribution is about to leave. @returns false when one has left before. */
-  claimContribution(planDigest: Digest): boolean {
-    const { changes } = this.#database
-      .prepare('UPDATE rounds SET contributed = 1 WHERE plan_digest = ? AND contributed = 0')
+  /** Plans of a question to which a contribution of this holder has left, and which are not known to be dead. */
+  livePlansOf(question: Digest): Digest[] {
+    const rows = this.database
+      .prepare('SELECT plan_digest FROM rounds WHERE question = ? AND contributed = 1 AND dead = 0')
+      .all(question)
+    return rows.map((row) => row.plan_digest as string)
+  }
+
+  /** Notes that a plan will never be opened: its abandonment, with t signatures, was verified. */
+  markDead(planDigest: Digest): void {
+    this.database.prepare('UPDATE rounds SET dead = 1 WHERE plan_digest = ?').run(planDigest)
+  }
+
+  /** Notes that a contribution is about to leave, if it is the only one: to the plan, and to its question. */
+  claimContribution(planDigest: Digest): ContributionClaim {
+    const { changes } = this.database
+      .prepare(
+        `UPDATE rounds SET contributed = 1 WHERE plan_digest = ?1 AND contributed = 0 AND NOT EXISTS (
+           SELECT 1 FROM rounds AS earlier
+           WHERE earlier.question = rounds.question AND earlier.contributed = 1 AND earlier.dead = 0)`,
+      )
+      .run(planDigest)
+    if (changes === 1) return 'claimed'
+    return this.find(planDigest)?.contributed ? 'already-contributed' : 'question-answered'
+  }
+
+  /** Binds this member to a candidate set. @returns false when it is bound to another one, or has given the round up. */
+  claimCandidates(planDigest: Digest, candidates: Digest): boolean {
+    const { changes } = this.database
+      .prepare(
+        `UPDATE rounds SET checked_candidates = ?2 WHERE plan_digest = ?1 AND abandoned = 0
+           AND (checked_candidates IS NULL OR checked_candidates = ?2)`,
+      )
+      .run(planDigest, candidates)
+    return changes === 1
+  }
+
+  /**
+   * Binds this member to a manifest.
+   * @param answered whether its share sum is about to leave
+   * @returns false when it is bound to another one, or has given the round up
+   */
+  claimManifest(planDigest: Digest, manifest: Digest, answered: boolean): boolean {
+    const { changes } = this.database
+      .prepare(
+        `UPDATE rounds SET endorsed_manifest = ?2, answered = max(answered, ?3) WHERE plan_digest = ?1 AND abandoned = 0
+           AND (endorsed_manifest IS NULL OR endorsed_manifest = ?2)`,
+      )
+      .run(planDigest, manifest, answered ? 1 : 0)
+    return changes === 1
+  }
+
+  /** Binds this member never to answer. @returns false when it has answered */
+  claimAbandonment(planDigest: Digest): boolean {
+    const { changes } = this.database
+      .prepare('UPDATE rounds SET abandoned = 1 WHERE plan_digest = ? AND answered = 0')
       .run(planDigest)
     return changes === 1
   }
 
-  /** Binds this member to a manifest. @returns false when it is bound to another one. */
-  claimManifest(planDigest: Digest, manifest: Digest): boolean {
-    const { changes } = this.#database
-      .prepare(
-        'UPDATE rounds SET endorsed_manifest = ?2 WHERE plan_digest = ?1 AND (endorsed_manifest IS NULL OR endorsed_manifest = ?2)',
-      )
-      .run(planDigest, manifest)
-    return changes === 1
+  /** Notes that the sum that was published for a plan is not the sum. */
+  markWrongSum(planDigest: Digest): void {
+    this.database.prepare('UPDATE rounds SET wrong_sum = 1 WHERE plan_digest = ?').run(planDigest)
+  }
+
+  /** Whether a wrong sum was published in this job. */
+  hasWrongSum(job: Digest): boolean {
+    return this.database.prepare('SELECT 1 FROM rounds WHERE job = ? AND wrong_sum = 1 LIMIT 1').get(job) !== undefined
   }
 
   /** In how many rounds this dataset has been used: what the policy's `maxRounds` counts. */
   countContributions(dataset: string): number {
-    const row = this.#database
+    const row = this.database
       .prepare('SELECT count(*) AS uses FROM rounds WHERE dataset = ? AND contributed = 1')
       .get(dataset)
     return row!.uses as number
   }
 
+  /** The memory of this holder as a witness, as it was last written; undefined before the first time. */
+  readWitnessState(): string | undefined {
+    const row = this.database.prepare('SELECT state FROM witness WHERE only_row = 1').get()
+    return row?.state as string | undefined
+  }
+
+  writeWitnessState(state: string): void {
+    this.database
+      .prepare('INSERT INTO witness (only_row, state) VALUES (1, ?1) ON CONFLICT (only_row) DO UPDATE SET state = ?1')
+      .run(state)
+  }
+
   close(): void {
-    this.#database.close()
+    this.database.close()
   }
 }
 
@@ -93,13 +181,27 @@ const SCHEMA = `
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;
   CREATE TABLE IF NOT EXISTS rounds (
-    plan_digest       TEXT PRIMARY KEY,
-    plan              TEXT NOT NULL,
-    dataset           TEXT NOT NULL,
-    contributed       INTEGER NOT NULL DEFAULT 0 CHECK (contributed IN (0, 1)),
-    endorsed_manifest TEXT
+    plan_digest        TEXT PRIMARY KEY,
+    plan               TEXT NOT NULL,
+    job                TEXT NOT NULL,
+    question           TEXT NOT NULL,
+    dataset            TEXT NOT NULL,
+    contributed        INTEGER NOT NULL DEFAULT 0 CHECK (contributed IN (0, 1)),
+    checked_candidates TEXT,
+    endorsed_manifest  TEXT,
+    answered           INTEGER NOT NULL DEFAULT 0 CHECK (answered IN (0, 1)),
+    abandoned          INTEGER NOT NULL DEFAULT 0 CHECK (abandoned IN (0, 1)),
+    dead               INTEGER NOT NULL DEFAULT 0 CHECK (dead IN (0, 1)),
+    wrong_sum          INTEGER NOT NULL DEFAULT 0 CHECK (wrong_sum IN (0, 1)),
+    CHECK (answered = 0 OR abandoned = 0)
   ) STRICT;
   CREATE INDEX IF NOT EXISTS rounds_by_dataset ON rounds (dataset, contributed);
+  CREATE INDEX IF NOT EXISTS rounds_by_question ON rounds (question, contributed);
+  CREATE INDEX IF NOT EXISTS rounds_by_job ON rounds (job, wrong_sum);
+  CREATE TABLE IF NOT EXISTS witness (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    state    TEXT NOT NULL
+  ) STRICT;
 `
 
 function openingError(file: string, cause: unknown): HolderError {

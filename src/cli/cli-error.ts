@@ -6,8 +6,11 @@ export type CliErrorCode =
   | 'file-invalid'
   | 'file-not-writable'
   | 'directory-not-empty'
-  | 'already-admitted'
+  | 'invite-malformed'
+  | 'not-invited'
+  | 'revocation-refused'
   | 'job-failed'
+  | 'log-invalid'
   | 'process-failed'
   | 'interrupted'
 

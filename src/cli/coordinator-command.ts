@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
-import { CliError } from './cli-error.ts'
 import { logLevelOption } from './log-level-option.ts'
+import { parseDuration } from './parse-count.ts'
 import { SOFTWARE } from './version.ts'
 
 const directoryOption = () =>
@@ -10,7 +10,7 @@ const directoryOption = () =>
 export function addCoordinatorCommands(program: Command): void {
   const coordinator = program
     .command('coordinator')
-    .description('run a venue: found it, admit members, run its coordinator')
+    .description('run a venue: found it, invite members, run its coordinator')
 
   coordinator
     .command('init')
@@ -23,34 +23,35 @@ export function addCoordinatorCommands(program: Command): void {
       const { createVenue } = await import('./venue-files.ts')
       await createVenue(directory, options)
       console.log(`Founded ${options.venue} in ${directory}.`)
-      console.log(`Next: sluice coordinator admit NAME --directory ${directory} --organisation ORGANISATION --out NAME`)
+      console.log(`Next: sluice coordinator start --directory ${directory}`)
+      console.log(`      sluice coordinator invite NAME --directory ${directory} --organisation ORGANISATION`)
     })
 
   coordinator
-    .command('admit <name>')
+    .command('invite <name>')
     .description(
-      'admit a data holder (or, with --researcher, a researcher): makes a directory with its keys to hand over',
+      'invite a data holder (or, with --researcher, a researcher): prints one line to hand over on a channel that you both trust',
     )
     .addOption(directoryOption())
     .option('--organisation <name>', 'the organisation behind a holder; distinct ones count towards minContributors')
     .option('--researcher', 'may submit jobs; holds no data')
-    .requiredOption('--out <path>', 'the directory to make')
-    .action(async (name, { directory, organisation, researcher, out }) => {
-      const { admitHolder, admitResearcher } = await import('./venue-files.ts')
-      if (researcher) {
-        await admitResearcher(directory, name, out)
-        console.log(`Admitted researcher ${name}: hand over ${out}.`)
-        return
-      }
-      if (!organisation) throw new CliError('usage', 'A holder needs --organisation: which organisation is it?')
-      await admitHolder(directory, name, organisation, out)
-      console.log(
-        `Admitted ${name} of ${organisation}: hand over ${out}, and the new ${directory}/members.json to all holders.`,
-      )
-      console.log('The coordinator and the holders read the list of members when they start: restart those that run.')
-      console.log(
-        `Next: name its datasets in ${out}/holder.yaml and ${out}/policy.yaml; sluice holder start --directory ${out}`,
-      )
+    .option('--expires <duration>', 'how long it counts: 30m, 12h, 7d', parseDuration, parseDuration('7d'))
+    .action(async (name, { directory, organisation, researcher, expires }) => {
+      const { makeInvite } = await import('./coordinator-actions.ts')
+      console.log(await makeInvite(directory, name, { organisation, researcher, expiresMs: expires }))
+    })
+
+  coordinator
+    .command('revoke <name>')
+    .description(
+      'take back what a holder or researcher was given: its certificates at once, its membership by the members',
+    )
+    .addOption(directoryOption())
+    .requiredOption('--reason <text>', 'for the members, who sign it, and for the log')
+    .option('--researcher', 'a researcher’s certificates')
+    .action(async (name, { directory, reason, researcher }) => {
+      const { revokeParty } = await import('./coordinator-actions.ts')
+      console.log(await revokeParty(directory, name, { reason, researcher }))
     })
 
   coordinator
@@ -60,12 +61,19 @@ export function addCoordinatorCommands(program: Command): void {
     .addOption(new Option('--database-url <url>', 'PostgreSQL instead of the embedded database').env('DATABASE_URL'))
     .addOption(logLevelOption())
     .action(async ({ directory, databaseUrl, logLevel }) => {
-      const [{ runCoordinator }, { loadVenue }, { openLog, stopSignal }] = await Promise.all([
+      const [{ runCoordinator }, { loadVenueToRun }, { openLog, stopSignal }] = await Promise.all([
         import('./coordinator-process.ts'),
         import('./venue-files.ts'),
         import('./process-life.ts'),
       ])
       const log = openLog('coordinator', logLevel)
-      await runCoordinator(directory, await loadVenue(directory), databaseUrl, SOFTWARE, log, stopSignal())
+      await runCoordinator(
+        directory,
+        await loadVenueToRun(directory, new Date()),
+        databaseUrl,
+        SOFTWARE,
+        log,
+        stopSignal(),
+      )
     })
 }

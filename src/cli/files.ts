@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
@@ -36,7 +36,7 @@ export async function readTextFile(path: string): Promise<string> {
 }
 
 /**
- * Writes a file at once: a reader sees the old one or the new one. Directories are made as needed.
+ * Writes a file at once: a reader sees the old one or the new one. Durable when it resolves. Directories are made as needed.
  * @throws CliError `file-not-writable`
  */
 export function writeWholeFile(path: string, content: string | Uint8Array): Promise<void> {
@@ -58,8 +58,14 @@ async function writeFileOfMode(
     await mkdir(dirname(path), { recursive: true, mode: mode.directory })
     // What an earlier run left there would keep its own mode.
     await rm(part, { force: true })
-    await writeFile(part, content, { mode: mode.file, flag: 'wx' })
+    const file = await open(part, 'wx', mode.file)
+    await file
+      .writeFile(content)
+      .then(() => file.sync())
+      .finally(() => file.close())
     await rename(part, path)
+    const directory = await open(dirname(path), 'r')
+    await directory.sync().finally(() => directory.close())
   } catch (cause) {
     const why = (cause as NodeJS.ErrnoException).code ?? 'failed'
     throw new CliError(

@@ -5,6 +5,7 @@ import { addCoordinatorCommands } from './coordinator-command.ts'
 import { addDemoCommand } from './demo-command.ts'
 import { addHolderCommands } from './holder-command.ts'
 import { addJobCommands } from './job-command.ts'
+import { addLogCommands } from './log-command.ts'
 import { SOFTWARE_VERSION } from './version.ts'
 
 /*
@@ -31,6 +32,7 @@ First steps:
 addCoordinatorCommands(program)
 addHolderCommands(program)
 addJobCommands(program)
+addLogCommands(program)
 addDemoCommand(program)
 
 try {

@@ -2,21 +2,19 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify as toYaml } from 'yaml'
 import { z } from 'zod'
-import { type MembersFile, membersFileSchema } from '../../nodes/holder/holder-config.ts'
-import { drawIdentity, openIdentity } from '../../nodes/holder/holder-identity.ts'
-import { type CertifiedKey, createAuthority, issueCertificate, type Role } from '../crypto/certificates.ts'
+import { type CertifiedKey, certificateTimes, createAuthority, issueCertificate } from '../crypto/certificates.ts'
 import { fromHex, toHex } from '../crypto/digest.ts'
 import { systemRandomness } from '../crypto/randomness.ts'
 import { drawStatementSeed, type StatementKey, statementKeyFromSeed } from '../crypto/statement-key.ts'
-import { identityField } from '../protocol/statement.ts'
-import type { TlsMaterial } from '../wire/credentials.ts'
+import type { LogSigner } from '../log/checkpoint.ts'
+import { joinKeyAndCertificate, splitKeyAndCertificate, type TlsMaterial } from '../wire/credentials.ts'
 import { CliError } from './cli-error.ts'
 import { readSchemaFile, readTextFile, writeSecretFile, writeWholeFile } from './files.ts'
 
-const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
 const AUTHORITY_LIFETIME_MS = 3650 * DAY_MS
-/** Until admission by invite, with rotation, exists: long enough for a pilot, short enough to be noticed. */
-const LEAF_LIFETIME_MS = 90 * DAY_MS
+const COORDINATOR_LIFETIME_MS = 90 * DAY_MS
 
 const addressField = z.string().regex(/^\S+:\d{1,5}$/, 'not host:port')
 
@@ -27,6 +25,14 @@ const coordinatorConfigSchema = z.strictObject({
   listen: addressField,
   /** host:port under which holders and researchers dial. */
   address: addressField,
+  /** host:port to listen on for invited parties, which have no certificate yet. */
+  enrolListen: addressField,
+  /** host:port under which invited parties dial. */
+  enrolAddress: addressField,
+  /** host:port to serve the transparency log on, over plain HTTP. */
+  logListen: addressField,
+  /** Life of the certificates of holders and researchers; each is renewed at two thirds of it. */
+  certificateLifetimeHours: z.int().min(1).max(2160).default(168),
   /** Where state lies: the embedded database, spooled ciphertexts, artifacts. */
   state: z.string().default('state'),
   /** Threads that add and open; one for each processor unless told. */
@@ -46,72 +52,120 @@ const researcherConfigSchema = z.strictObject({ name: z.string(), venue: z.strin
 
 export type ResearcherConfig = z.output<typeof researcherConfigSchema>
 
-const TLS_FILES = { key: 'secrets/tls.key.pem', certificate: 'tls.pem', authority: 'authority.pem' } as const
+/** Of every party: its key and certificate in one file, and the root of its venue. */
+export const TLS_FILES = { identity: 'secrets/tls.pem', authority: 'authority.pem' } as const
 const STATEMENT_SEED = 'secrets/statement.seed'
+const LOG_SEED = 'secrets/log.seed'
 const AUTHORITY_KEY = 'secrets/authority.key.pem'
-const MEMBERS = 'members.json'
 
 export interface VenueOptions {
   readonly venue: string
   readonly listen: string
   /** Defaults to `listen`. */
   readonly address?: string
+  /** Default to the two ports after `listen`; port 0 stays 0. */
+  readonly enrolListen?: string
+  readonly logListen?: string
 }
 
 /**
- * Founds a venue: its root of certificates, the coordinator's keys and configuration, and an empty list of members.
+ * Founds a venue: its root of certificates, the coordinator's keys, the log's key, the configuration.
  * @throws CliError `directory-not-empty` when a venue is there already: it is never overwritten; `usage`,
  *   `file-not-writable`
  */
-export async function createVenue(directory: string, { venue, listen, address = listen }: VenueOptions): Promise<void> {
-  checkOption(coordinatorConfigSchema, { venue, listen, address })
+export async function createVenue(directory: string, options: VenueOptions): Promise<void> {
+  const config = completeConfig(options)
   if (existsSync(join(directory, 'coordinator.yaml'))) {
     throw new CliError('directory-not-empty', `${directory} holds a venue already: choose another directory.`)
   }
-  const authority = await createAuthority(venue, AUTHORITY_LIFETIME_MS)
-  // An IPv6 address stands in brackets before a port, and without them in a certificate.
-  const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1')
-  const identity = { venue, role: 'coordinator', name: 'coordinator' } as const
-  const tls = await issueCertificate(authority, identity, LEAF_LIFETIME_MS, [...new Set([host, 'localhost'])])
+  const authority = await createAuthority(config.venue, AUTHORITY_LIFETIME_MS)
   await writeSecretFile(join(directory, AUTHORITY_KEY), authority.keyPem)
+  await writeWholeFile(join(directory, TLS_FILES.authority), authority.certificatePem)
   await writeSecretFile(join(directory, STATEMENT_SEED), `${toHex(drawStatementSeed(systemRandomness))}\n`)
-  await writeTls(directory, tls, authority.certificatePem)
-  await writeMembers(directory, { venue, members: [] })
+  await writeSecretFile(join(directory, LOG_SEED), `${toHex(drawStatementSeed(systemRandomness))}\n`)
+  await issueOwnCertificate(directory, config, authority)
   // Last: a directory without it is not a venue yet, and may be founded again.
-  await writeWholeFile(join(directory, 'coordinator.yaml'), toYaml({ venue, listen, address }))
+  await writeWholeFile(join(directory, 'coordinator.yaml'), toYaml(config))
 }
 
-async function writeTls(directory: string, tls: CertifiedKey, authorityPem: string): Promise<void> {
-  await writeSecretFile(join(directory, TLS_FILES.key), tls.keyPem)
-  await writeWholeFile(join(directory, TLS_FILES.certificate), tls.certificatePem)
-  await writeWholeFile(join(directory, TLS_FILES.authority), authorityPem)
+function completeConfig({ venue, listen, address = listen, ...options }: VenueOptions) {
+  checkOption(coordinatorConfigSchema.pick({ venue: true, listen: true, address: true }), { venue, listen, address })
+  const enrolListen = options.enrolListen ?? portAfter(listen, 1)
+  const enrolAddress = options.enrolListen && address === listen ? options.enrolListen : portAfter(address, 1)
+  const logListen = options.logListen ?? portAfter(listen, 2)
+  const config = { venue, listen, address, enrolListen, enrolAddress, logListen }
+  checkOption(coordinatorConfigSchema, config)
+  return config
 }
 
-async function writeMembers(directory: string, members: MembersFile): Promise<void> {
-  await writeWholeFile(join(directory, MEMBERS), `${JSON.stringify(members, null, 2)}\n`)
+/** The same host at a later port. Port 0, which takes any that is free, stays 0. */
+function portAfter(address: string, count: number): string {
+  const colon = address.lastIndexOf(':')
+  const port = Number(address.slice(colon + 1))
+  if (port + count > 65_535)
+    throw new CliError('usage', `Take a lower port than ${port}: the ${count} after it is used, too.`)
+  return `${address.slice(0, colon)}:${port === 0 ? 0 : port + count}`
 }
 
-async function readTls(directory: string): Promise<TlsMaterial> {
-  const [keyPem, certificatePem, authorityPem] = await Promise.all(
-    [TLS_FILES.key, TLS_FILES.certificate, TLS_FILES.authority].map((path) => readTextFile(join(directory, path))),
+async function issueOwnCertificate(
+  directory: string,
+  { venue, address, enrolAddress }: Pick<CoordinatorConfig, 'venue' | 'address' | 'enrolAddress'>,
+  authority: CertifiedKey,
+): Promise<void> {
+  const identity = { venue, role: 'coordinator', name: 'coordinator' } as const
+  const hosts = new Set([hostOf(address), hostOf(enrolAddress), 'localhost'])
+  const tls = await issueCertificate(authority, identity, COORDINATOR_LIFETIME_MS, [...hosts])
+  await writeSecretFile(join(directory, TLS_FILES.identity), joinKeyAndCertificate(tls))
+}
+
+/** An IPv6 address stands in brackets before a port, and without them in a certificate. */
+function hostOf(address: string): string {
+  return address.slice(0, address.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1')
+}
+
+/** The TLS files of a party's directory. @throws CliError `file-not-readable`; WireError `credential-invalid` */
+export async function readTls(directory: string): Promise<TlsMaterial> {
+  const [identity, authorityPem] = await Promise.all(
+    [TLS_FILES.identity, TLS_FILES.authority].map((path) => readTextFile(join(directory, path))),
   )
-  return { keyPem, certificatePem, authorityPem }
+  return { ...splitKeyAndCertificate(identity), authorityPem }
 }
 
+/** Everything that a coordinator reads before it starts. */
 export interface VenueFiles {
   readonly config: CoordinatorConfig
   readonly tls: TlsMaterial
+  /** Signs the coordinator's statements. */
   readonly key: StatementKey
-  readonly members: MembersFile
+  /** Signs the checkpoints of the log; its origin is `<venue>/log`. */
+  readonly logSigner: LogSigner
+  /** Signs certificates and the list of the revoked ones. */
+  readonly authority: CertifiedKey
 }
 
-/** Everything that a coordinator reads before it starts. @throws CliError */
+/** @throws CliError `file-not-readable`, `file-invalid`; CryptoError, WireError for a key that is none */
 export async function loadVenue(directory: string): Promise<VenueFiles> {
   const config = await readSchemaFile(join(directory, 'coordinator.yaml'), coordinatorConfigSchema)
   const tls = await readTls(directory)
-  const key = statementKeyFromSeed(fromHex((await readTextFile(join(directory, STATEMENT_SEED))).trim()))
-  const members = await readSchemaFile(join(directory, MEMBERS), membersFileSchema)
-  return { config, tls, key, members }
+  const key = await readStatementKey(join(directory, STATEMENT_SEED))
+  const logSigner = { origin: `${config.venue}/log`, key: await readStatementKey(join(directory, LOG_SEED)) }
+  const keyPem = await readTextFile(join(directory, AUTHORITY_KEY))
+  return { config, tls, key, logSigner, authority: { keyPem, certificatePem: tls.authorityPem } }
+}
+
+async function readStatementKey(path: string): Promise<StatementKey> {
+  return statementKeyFromSeed(fromHex((await readTextFile(path)).trim()))
+}
+
+/**
+ * {@link loadVenue} for the process that listens: the coordinator's own certificate is replaced by a new one, under a new
+ * key, when two thirds of its life are over, or all of it.
+ */
+export async function loadVenueToRun(directory: string, now: Date): Promise<VenueFiles> {
+  const venue = await loadVenue(directory)
+  if (now < certificateTimes(venue.tls.certificatePem).renewAt) return venue
+  await issueOwnCertificate(directory, venue.config, venue.authority)
+  return { ...venue, tls: await readTls(directory) }
 }
 
 /** What a researcher's commands read. @throws CliError */
@@ -120,102 +174,9 @@ export async function loadResearcher(directory: string): Promise<{ config: Resea
   return { config, tls: await readTls(directory) }
 }
 
-/**
- * Admits a data holder: makes its keys, certificate and a configuration to complete, in a directory to hand over, and
- * enters its public keys in the venue's list of members.
- *
- * The keys are made here, at the venue, and the directory carries them: fit for a demo or a pilot within one
- * organisation. See docs/THREAT_MODEL.md.
- * @throws CliError `already-admitted`, `directory-not-empty`, `usage`, `file-not-writable`
- */
-export async function admitHolder(
-  venueDirectory: string,
-  name: string,
-  organisation: string,
-  out: string,
-): Promise<void> {
-  checkOption(identityField, name)
-  const { config, key, members } = await loadVenue(venueDirectory)
-  if (members.members.some(({ holder }) => holder === name)) {
-    throw new CliError('already-admitted', `${name} is a member already: choose another name.`)
-  }
-  requireEmpty(out, 'holder.yaml')
-  const identity = drawIdentity(name, organisation, systemRandomness)
-  const { member } = await openIdentity(identity)
-  const { authorityPem, tls } = await issueLeaf(venueDirectory, 'holder', name)
-  await writeTls(out, tls, authorityPem)
-  await writeSecretFile(join(out, 'secrets/identity.json'), `${JSON.stringify(identity, null, 2)}\n`)
-  await writeWholeFile(join(out, 'policy.yaml'), POLICY_TEMPLATE)
-  await writeWholeFile(join(out, 'holder.yaml'), holderYaml(name, config, key.publicKey))
-  const admitted = { ...members, members: [...members.members, member] }
-  await writeMembers(venueDirectory, admitted)
-  await writeMembers(out, admitted)
-}
-
-/**
- * Makes the directory of a researcher: certificate and address.
- * @throws CliError `directory-not-empty`, `usage`, `file-not-writable`
- */
-export async function admitResearcher(venueDirectory: string, name: string, out: string): Promise<void> {
-  checkOption(identityField, name)
-  const { config } = await loadVenue(venueDirectory)
-  requireEmpty(out, 'researcher.yaml')
-  const { authorityPem, tls } = await issueLeaf(venueDirectory, 'researcher', name)
-  await writeTls(out, tls, authorityPem)
-  await writeWholeFile(join(out, 'researcher.yaml'), toYaml({ name, venue: config.venue, coordinator: config.address }))
-}
-
 /** What came on the command line, checked before anything is made of it. @throws CliError `usage` */
-function checkOption<T>(schema: z.ZodType<T>, value: unknown): T {
+export function checkOption<T>(schema: z.ZodType<T>, value: unknown): T {
   const read = schema.safeParse(value)
   if (!read.success) throw new CliError('usage', `Correct the command:\n${z.prettifyError(read.error)}`)
   return read.data
 }
-
-function requireEmpty(directory: string, file: string): void {
-  if (existsSync(join(directory, file))) {
-    throw new CliError('directory-not-empty', `${directory} holds a ${file} already: choose another directory.`)
-  }
-}
-
-async function issueLeaf(venueDirectory: string, role: Role, name: string) {
-  const authority = {
-    keyPem: await readTextFile(join(venueDirectory, AUTHORITY_KEY)),
-    certificatePem: await readTextFile(join(venueDirectory, TLS_FILES.authority)),
-  }
-  const { config } = await loadVenue(venueDirectory)
-  const tls = await issueCertificate(authority, { venue: config.venue, role, name }, LEAF_LIFETIME_MS)
-  return { tls, authorityPem: authority.certificatePem }
-}
-
-function holderYaml(name: string, { venue, address }: CoordinatorConfig, coordinatorKey: string): string {
-  return toYaml({
-    name,
-    venue,
-    coordinator: address,
-    coordinatorKey,
-    tls: TLS_FILES,
-    identity: 'secrets/identity.json',
-    members: MEMBERS,
-    policy: 'policy.yaml',
-    journal: 'journal',
-    datasets: [],
-  })
-}
-
-const POLICY_TEMPLATE = `# What this holder takes part in, whatever a coordinator asks. Read at start.
-# No round over fewer organisations than this.
-minContributors: 3
-# No committee that opens with fewer members, or tolerates fewer colluding ones, than this.
-committeeThreshold: 3
-toleratedMembers: 1
-# No finer quantisation of a value than this many bits.
-maxPrecisionBits: 32
-# Names of the members whose company is accepted, or all.
-coMembers: all
-# Which dataset of holder.yaml may be used, for which steps, in how many rounds altogether.
-datasets: {}
-#  heart:
-#    steps: [statistics, training, evaluation]
-#    maxRounds: 10000
-`

@@ -10,6 +10,8 @@ export type CoordinatorErrorCode =
   /** A round could not end; the reason names the phase and the parties. */
   | 'round-abandoned'
   | 'job-cancelled'
+  /** What the store holds of the registry of members is not one. */
+  | 'registry-broken'
 
 /** What ends a job or a request to the coordinator. */
 export class CoordinatorError extends SluiceError<CoordinatorErrorCode> {}

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { EventEmitter, on } from 'node:events'
 import { type Digest, toHex } from '../crypto/digest.ts'
 import { statementDigest } from '../crypto/envelope.ts'
@@ -117,17 +116,19 @@ export class Coordinator implements JobDesk {
   }
 
   async submit(specification: unknown, submittedBy: string): Promise<Digest> {
-    const { store, clock, key } = this.#parts
+    const { store, clock, key, randomness, logged } = this.#parts
     const now = clock.now()
+    const nonce = new Uint8Array(32)
+    randomness.fill(nonce)
     const body = {
       specification: this.#requireMembers(parseJobSpecification(specification)),
       submittedBy,
       submittedAt: now.toISOString(),
-      nonce: toHex(randomBytes(32)),
+      nonce: toHex(nonce),
     }
     const envelope = signStatement(jobStatement, body, key)
     const job = statementDigest(envelope)
-    await store.appendStatement(envelope)
+    await logged.append([envelope])
     await store.addJob(job, envelope, now)
     this.#submissions++
     this.#wake()
@@ -136,7 +137,7 @@ export class Coordinator implements JobDesk {
 
   /** A name that nobody has would otherwise only ever look like a holder that is down. */
   #requireMembers(specification: JobSpecification): JobSpecification {
-    const stranger = specification.holders?.find((name) => !this.#parts.members.has(name))
+    const stranger = specification.holders?.find((name) => !this.#parts.registry.current().members.has(name))
     if (stranger === undefined) return specification
     throw new CoordinatorError(
       'holder-unknown',

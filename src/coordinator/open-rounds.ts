@@ -1,13 +1,19 @@
 import type { Digest } from '../crypto/digest.ts'
 import type { Envelope } from '../crypto/envelope.ts'
 import type { PayloadParameters } from '../crypto/payload-parameters.ts'
-import { type CoordinatorRound, sealedContributions } from '../protocol/coordinator-round.ts'
+import { type CoordinatorRound, closedContributions } from '../protocol/coordinator-round.ts'
+import { OPENING_KEY_BYTES } from '../protocol/opening.ts'
 import { findMember, planParameters } from '../protocol/round-plan.ts'
 import type { RoundDesk } from './ports.ts'
+
+/** Openings kept for the holders of published rounds; who comes later cannot verify them any more. */
+const OPENINGS_KEPT = 8
 
 /** The rounds that are running in this process, as they stand now: what the server may hand out and take in. */
 export class OpenRounds implements RoundDesk {
   readonly #rounds = new Map<Digest, CoordinatorRound>()
+  /** The latest published rounds, oldest first. */
+  readonly #published = new Map<Digest, CoordinatorRound>()
 
   set(round: CoordinatorRound): void {
     this.#rounds.set(round.planDigest, round)
@@ -15,6 +21,15 @@ export class OpenRounds implements RoundDesk {
 
   delete(planDigest: Digest): void {
     this.#rounds.delete(planDigest)
+  }
+
+  /** The round is over; its opening can be had for a while. @returns the plans of those whose openings are to be discarded */
+  publish(round: CoordinatorRound): Digest[] {
+    this.#rounds.delete(round.planDigest)
+    this.#published.set(round.planDigest, round)
+    const overdue = [...this.#published.keys()].slice(0, -OPENINGS_KEPT)
+    for (const planDigest of overdue) this.#published.delete(planDigest)
+    return overdue
   }
 
   expectedPayload(planDigest: Digest, holder: string): PayloadParameters | undefined {
@@ -25,7 +40,13 @@ export class OpenRounds implements RoundDesk {
 
   contributionsFor(planDigest: Digest, member: string): readonly Envelope[] | undefined {
     const round = this.#rounds.get(planDigest)
-    if (!round?.manifest || !round.plan.committee.members.includes(member)) return undefined
-    return sealedContributions(round).map(({ envelope }) => envelope)
+    if (!round?.candidates || !round.plan.committee.members.includes(member)) return undefined
+    return closedContributions(round).map(({ envelope }) => envelope)
+  }
+
+  openingFor(planDigest: Digest, holder: string): number | undefined {
+    const round = this.#published.get(planDigest)
+    if (!round || !findMember(round.plan, holder)) return undefined
+    return OPENING_KEY_BYTES + planParameters(round.plan).ciphertextBytes
   }
 }

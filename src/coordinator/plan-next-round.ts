@@ -1,12 +1,11 @@
-import { randomBytes } from 'node:crypto'
-import { type Digest, digestOf, fromHex, toHex } from '../crypto/digest.ts'
+import { type Digest, toHex } from '../crypto/digest.ts'
 import { KEY_ADDITIVE_RLWE } from '../crypto/key-additive-scheme.ts'
 import type { JobSpecification } from '../learning/job-specification.ts'
 import { type JobStep, stepLayout } from '../learning/job-steps.ts'
-import { drawCommittee } from '../protocol/committee.ts'
-import { countOrganisations, type Member, type RoundPlan } from '../protocol/round-plan.ts'
+import type { Randomness } from '../crypto/randomness.ts'
+import { countOrganisations, drawPlanCommittee, type Member, type RoundPlan } from '../protocol/round-plan.ts'
 import { CoordinatorError } from './coordinator-error.ts'
-import type { Clock, HolderDirectory } from './ports.ts'
+import type { Clock, HolderDirectory, VenueRegistry } from './ports.ts'
 
 /** How long a job waits for as many holders as a sum needs, before it fails. */
 const ENOUGH_HOLDERS_MS = 120_000
@@ -15,10 +14,15 @@ const POLL_MS = 50
 export interface GatheringParts {
   readonly clock: Clock
   readonly holders: HolderDirectory
-  /** Every admitted holder. */
-  readonly members: ReadonlyMap<string, Member>
+  readonly registry: VenueRegistry
   /** How long a round waits for a holder that it wants before it begins without it. */
   readonly gatherMs: number
+}
+
+/** Holders of a round, and the head of the registry that they are members by. */
+export interface Cohort {
+  readonly members: readonly Member[]
+  readonly registry: Digest
 }
 
 /**
@@ -32,23 +36,25 @@ export interface GatheringParts {
 export async function gatherCohort(
   job: JobSpecification,
   absent: Set<string>,
-  { clock, holders, members, gatherMs }: GatheringParts,
+  { clock, holders, registry, gatherMs }: GatheringParts,
   signal: AbortSignal,
-): Promise<Member[]> {
-  const wanted = job.holders ?? [...members.keys()]
+): Promise<Cohort> {
   const began = clock.now().getTime()
   for (;;) {
     signal.throwIfAborted()
+    // Each time anew: members come and go while a job waits.
+    const { members, head } = registry.current()
+    const wanted = job.holders ?? [...members.keys()]
     const connected = new Set(holders.connected())
     for (const name of connected) absent.delete(name)
     const cohort = wanted.flatMap((name) => (connected.has(name) && members.has(name) ? [members.get(name)!] : []))
     const awaited = wanted.filter((name) => !connected.has(name) && !absent.has(name))
     const waitedMs = clock.now().getTime() - began
     if (countOrganisations(cohort) >= job.protection.minContributors) {
-      if (awaited.length === 0) return cohort
+      if (awaited.length === 0) return { members: cohort, registry: head }
       if (waitedMs >= gatherMs) {
         for (const name of awaited) absent.add(name)
-        return cohort
+        return { members: cohort, registry: head }
       }
     }
     if (waitedMs > ENOUGH_HOLDERS_MS) {
@@ -68,26 +74,28 @@ export function planStep(
   round: number,
   step: JobStep,
   inputs: Readonly<Record<string, Digest>>,
-  cohort: readonly Member[],
+  { members, registry }: Cohort,
   now: Date,
+  randomness: Randomness,
 ): RoundPlan {
-  const names = cohort.map(({ holder }) => holder)
-  const organisations = new Map(cohort.map(({ holder, organisation }) => [holder, organisation]))
-  const committeeSeed = digestOf(fromHex(job), Buffer.from(`/round/${round}`))
-  const committee = drawCommittee(names, committeeSeed, (holder) => organisations.get(holder)!)
+  const cohort = [...members].sort((a, b) => (a.holder < b.holder ? -1 : 1))
+  const committee = drawPlanCommittee({ job, round, cohort })
   // Colluding members contribute, too: of the smallest set at least two contributions must be honest ones (protocol §2).
   const { minContributors } = specification.protection
+  const nonce = new Uint8Array(32)
+  randomness.fill(nonce)
   return {
     job,
     round,
-    nonce: toHex(randomBytes(32)),
+    nonce: toHex(nonce),
     step,
     inputs: Object.entries(inputs).map(([name, digest]) => ({ name, digest })),
-    cohort: [...cohort].sort((a, b) => (a.holder < b.holder ? -1 : 1)),
+    cohort,
     committee: { ...committee, tolerates: Math.min(committee.tolerates, minContributors - 2) },
     minContributors,
     vector: stepLayout(specification, step),
     payload: { scheme: KEY_ADDITIVE_RLWE },
     collectUntil: new Date(now.getTime() + specification.roundTimeoutMs).toISOString(),
+    registry,
   }
 }

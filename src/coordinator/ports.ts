@@ -1,11 +1,13 @@
 import type { Digest } from '../crypto/digest.ts'
-import type { Envelope } from '../crypto/envelope.ts'
+import type { Envelope, EnvelopeSignature } from '../crypto/envelope.ts'
 import type { PayloadParameters } from '../crypto/payload-parameters.ts'
 import type { FederatedEvaluation } from '../learning/evaluation-vector.ts'
+import type { LogStorage } from '../log/log-storage.ts'
 import type { PayloadReference } from '../protocol/contribution.ts'
 import type { CoordinatorRound, ReceivedContribution, RoundPhase } from '../protocol/coordinator-round.ts'
 import type { HolderReply, HolderRequest } from '../protocol/holder-messages.ts'
 import type { Refusal } from '../protocol/protocol-error.ts'
+import type { Member } from '../protocol/round-plan.ts'
 import type { Verdict } from '../sluice-error.ts'
 
 /*
@@ -45,9 +47,13 @@ export interface JobOutput {
 
 /** How long each phase of a published round took, in milliseconds, as the coordinator's clock saw it. */
 export interface RoundDurations {
+  /** Plan into the log, and its checkpoint cosigned. */
+  readonly planMs: number
   /** Plan sent to last contribution taken in: local training, protection and transport, in parallel. */
   readonly collectMs: number
-  /** Manifest sent to certificate complete. */
+  /** Candidates into the log, shares checked, set sealed. */
+  readonly checkMs: number
+  /** Manifest cosigned in the log, sent, certificate complete. */
   readonly certifyMs: number
   /** Certificate sent to enough share sums received. */
   readonly answerMs: number
@@ -110,6 +116,31 @@ export interface RoundRecord {
   readonly step: string
   readonly phase: RoundPhase
   readonly reason?: string
+  readonly plan: Envelope
+  /** With the signatures collected so far. */
+  readonly abandonment?: Envelope
+  readonly publication?: Envelope
+}
+
+/** An application or a departure that the coordinator has taken in. */
+export interface RegistryRequestRecord {
+  /** Of the request's statement: its identity. */
+  readonly digest: Digest
+  /** With the signatures that members have given to it so far, in the order in which they came. */
+  readonly request: Envelope
+  readonly state: 'pending' | 'entered' | 'refused'
+  /** Why it was refused; for people. */
+  readonly reason?: string
+  readonly filedAt: Date
+}
+
+/** The one registry statement that members are asked to sign now. */
+export interface ProposedStatement {
+  readonly sequence: number
+  /** Digest of the request that it enters. */
+  readonly request: Digest
+  /** With the signatures so far. */
+  readonly statement: Envelope
 }
 
 /**
@@ -123,11 +154,19 @@ export interface RoundRecord {
  */
 export interface CoordinatorStore {
   /**
-   * Appends to the journal of signed statements; the place of the transparency log. A statement that is in it already,
-   * by its digest, stays where and as it is: signatures that a manifest gains later are kept with its round.
+   * Appends to the journal of signed statements, which is the queue of the transparency log. A statement that is in it
+   * already, by its digest, stays where and as it is: signatures that a manifest gains later are kept with its round.
    * @returns its position: from 0, without gaps.
    */
   appendStatement(envelope: Envelope): Promise<number>
+  /** The statements at positions ≥ from, in order, `limit` at most; each as it was appended first. */
+  listStatements(from: number, limit: number): Promise<Envelope[]>
+  /** The position of the statement with this digest; undefined when it was never appended. */
+  findStatement(digest: Digest): Promise<number | undefined>
+  /** The payload of a statement of the journal by the SHA-256 of its bytes. */
+  findPayload(payloadSha256: Digest): Promise<Uint8Array | undefined>
+  /** Where the transparency log of the journal lives; errors are `StoreError`s here too. */
+  readonly log: LogStorage
 
   addJob(job: Digest, envelope: Envelope, submittedAt: Date): Promise<void>
   findJob(job: Digest): Promise<JobRecord | undefined>
@@ -168,16 +207,21 @@ export interface CoordinatorStore {
    */
   addContribution(planDigest: Digest, holder: string, received: ReceivedContribution): Promise<void>
   /**
-   * Moves a round to a later phase, with the manifest as it stands. Only forwards: `collecting` → `sealed` →
-   * `certified` → `opened` → `published`, or `abandoned` from any but `published`.
-   * @throws StoreError `conflict` when the round is elsewhere, or sealed with another manifest; `invalid-value` for a
-   * seal without one; `not-found`.
+   * Moves a round to a later phase, with candidates and manifest as they stand. Only forwards: `collecting` → `checking` →
+   * `sealed` → `certified` → `opened` → `published`, or `abandoned` from any but `published`.
+   * @throws StoreError `conflict` when the round is elsewhere, or has other candidates or another manifest; `invalid-value`
+   * for `checking` or `sealed` without theirs; `not-found`.
    */
   setRoundPhase(
     planDigest: Digest,
     phase: RoundPhase,
-    options?: { manifest?: Envelope; reason?: string },
+    options?: { candidates?: Envelope; manifest?: Envelope; reason?: string },
   ): Promise<void>
+  /**
+   * Stores the abandonment of an abandoned round, with the signatures that it has so far.
+   * @throws StoreError `conflict` when the round is not abandoned or has another abandonment; `not-found`.
+   */
+  setAbandonment(planDigest: Digest, abandonment: Envelope): Promise<void>
   /**
    * Publishes an opened round, all or nothing: the publication enters the journal of statements, output and event their
    * job, and the round becomes `published`. So a round counts if and only if its result does, whenever the process dies.
@@ -191,6 +235,30 @@ export interface CoordinatorStore {
    * that this call abandoned; a repeat finds none of them.
    */
   abandonOpenRounds(job: Digest, reason: string): Promise<Digest[]>
+
+  /** Files an application or a departure, pending; one that is known by its digest stays as it is. */
+  addRegistryRequest(request: Envelope, filedAt: Date): Promise<void>
+  findRegistryRequest(request: Digest): Promise<RegistryRequestRecord | undefined>
+  /** Oldest first. */
+  listPendingRequests(): Promise<RegistryRequestRecord[]>
+  /** Settles a pending request; any other stays as it is. */
+  refuseRegistryRequest(request: Digest, reason: string): Promise<void>
+  /** Keeps a member's signature on a request or a proposed statement; the first of each key stays. */
+  addRegistrySignature(statement: Digest, signature: EnvelopeSignature): Promise<void>
+  /**
+   * Puts a statement at its number, before any member sees it: there is one for each number, for ever, and one that is not
+   * entered altogether. @returns what is at this number, which may be another one, proposed before.
+   * @throws StoreError `conflict` when another number is proposed, or this one entered; `not-found` without its request.
+   */
+  proposeRegistryStatement(sequence: number, request: Digest, statement: Envelope): Promise<ProposedStatement>
+  findProposedStatement(): Promise<ProposedStatement | undefined>
+  /**
+   * Enters the proposed statement in the registry, with its signatures, and settles its request.
+   * @throws StoreError `conflict` when another statement has this number; `not-found`.
+   */
+  enterRegistryStatement(sequence: number, statement: Envelope): Promise<void>
+  /** Entered statements with a number over `after`, in order. */
+  listRegistryStatements(after: number, limit: number): Promise<Envelope[]>
 
   close(): Promise<void>
 }
@@ -218,6 +286,9 @@ export interface SpoolWriter {
   /** Forgets what was not committed. Idempotent; never rejects. */
   abort(): Promise<void>
 }
+
+/** The name under which the opening of a published round lies in the spool of openings. */
+export const OPENING = 'opening'
 
 /** Ciphertexts of open rounds. Durable at `commit`; chunks are read one at a time, so that no payload is ever whole in memory. */
 export interface PayloadSpool {
@@ -252,12 +323,20 @@ export interface HolderDirectory {
   ask(holder: string, request: HolderRequest, signal: AbortSignal): Promise<Verdict<ReceivedReply, HolderRefusal>>
 }
 
+/** Who belongs to the venue, as of now. */
+export interface VenueRegistry {
+  /** The members, and the digest of the last registry statement that makes them so. */
+  current(): { readonly members: ReadonlyMap<string, Member>; readonly head: Digest }
+}
+
 /** What the server asks about the rounds that are open in this process. All answers are immediate and in memory. */
 export interface RoundDesk {
   /** Geometry of the payload that this holder may upload to this plan now; undefined when none is due. */
   expectedPayload(planDigest: Digest, holder: string): PayloadParameters | undefined
-  /** The sealed contributions, for a member of the round's committee; undefined for anyone else, and before the seal. */
+  /** The candidates' contributions, once sealed the manifest's, for a member of the committee; undefined for anyone else, and before. */
   contributionsFor(planDigest: Digest, member: string): readonly Envelope[] | undefined
+  /** Bytes of a published round's opening, for a holder of its cohort, as long as it is kept; undefined otherwise. */
+  openingFor(planDigest: Digest, holder: string): number | undefined
 }
 
 /**

@@ -1,15 +1,13 @@
-import { type Digest, fromHex } from '../crypto/digest.ts'
-import { type FederatedEvaluation, federatedEvaluation } from '../learning/evaluation-vector.ts'
-import { initialWeights } from '../learning/initial-weights.ts'
-import { type Job, type JobSpecification, jobStatement, modelOfJob } from '../learning/job-specification.ts'
+import type { Digest } from '../crypto/digest.ts'
+import type { Envelope } from '../crypto/envelope.ts'
+import { type Job, type JobSpecification, jobStatement } from '../learning/job-specification.ts'
 import type { JobStep } from '../learning/job-steps.ts'
-import { decodeModelFile, encodeModelFile } from '../learning/model-file.ts'
-import { federatedStatistics } from '../learning/statistics.ts'
-import { findStrategy } from '../learning/strategies.ts'
-import { aggregateUpdate } from '../learning/training-vector.ts'
+import { initialModel, type RoundOutput, roundOutput } from '../learning/round-output.ts'
 import { advanceRound } from '../protocol/coordinator-round.ts'
 import { publicationStatement } from '../protocol/publication.ts'
+import { questionOf } from '../protocol/question.ts'
 import { parseStatement, signStatement } from '../protocol/statement.ts'
+import { collectAbandonments } from './abandonments.ts'
 import { CoordinatorError } from './coordinator-error.ts'
 import { type GatheringParts, gatherCohort, planStep } from './plan-next-round.ts'
 import type { ArtifactStore, JobEvent, JobOutput, JobRecord } from './ports.ts'
@@ -35,6 +33,10 @@ interface JobProgress {
   statistics?: Digest
   /** Latest version and where it is. */
   model: { readonly version: number; readonly digest: Digest }
+  /** By the digest of their output. */
+  readonly publications: Map<Digest, Envelope>
+  /** A round was abandoned: its question may have been asked before. */
+  hasAbandoned: boolean
 }
 
 /**
@@ -48,12 +50,14 @@ interface JobProgress {
 export async function runJob(record: JobRecord, parts: JobParts, signal: AbortSignal): Promise<void> {
   const progress = await resumeProgress(record, parts)
   const { specification } = progress
-  if (!progress.statistics) progress.statistics = await runStatistics(progress, parts, signal)
+  progress.statistics ??= (await runStep('statistics', {}, progress, parts, signal)).digest
+  const { statistics } = progress
   while (progress.model.version < specification.training.rounds) {
-    progress.model = await runTraining(progress, parts, signal)
+    progress.model = await runStep('training', { statistics, model: progress.model.digest }, progress, parts, signal)
   }
   const outputs = await parts.store.listJobOutputs(record.job)
-  if (!outputs.some(({ name }) => name === 'evaluation')) await runEvaluation(progress, parts, signal)
+  if (outputs.some(({ name }) => name === 'evaluation')) return
+  await runStep('evaluation', { statistics, model: progress.model.digest }, progress, parts, signal)
 }
 
 /** The job of a stored record; the coordinator signed it itself. */
@@ -79,6 +83,8 @@ async function resumeProgress(record: JobRecord, parts: JobParts): Promise<JobPr
     record,
     specification,
     absent: new Set(),
+    publications: new Map(rounds.flatMap(({ publication }) => (publication ? [byOutput(publication)] : []))),
+    hasAbandoned: rounds.some(({ phase }) => phase === 'abandoned'),
     nextRound: Math.max(0, ...rounds.map(({ round }) => round)) + 1,
     statistics: latest(outputs, 'statistics')?.digest,
     model: latest(outputs, 'model') ?? (await storeInitialModel(record.job, specification, parts)),
@@ -89,89 +95,58 @@ function latest(outputs: readonly JobOutput[], name: string): JobOutput | undefi
   return outputs.filter((output) => output.name === name).at(-1)
 }
 
+/** @throws CoordinatorError `job-not-found` when it is not readable: the coordinator signed it itself */
+function byOutput(publication: Envelope): [Digest, Envelope] {
+  const read = parseStatement(publicationStatement, publication)
+  if (!read.ok) throw new CoordinatorError('job-not-found', `A stored publication is not readable: ${read.reason}`)
+  return [read.value.output.digest, publication]
+}
+
 async function storeInitialModel(job: Digest, specification: JobSpecification, parts: JobParts) {
-  const model = modelOfJob(specification)
-  const file = encodeModelFile(model, initialWeights(model, fromHex(specification.seed)), { job })
-  const initial = { name: 'model', version: 0, digest: await parts.artifacts.put(file) }
+  const digest = await parts.artifacts.put(initialModel(job, specification))
+  const initial = { name: 'model', version: 0, digest }
   await parts.store.addJobOutput(job, initial)
   return initial
 }
 
-/** Statistics step: count, mean, variance, frequencies and missing counts of every feature, over all holders. */
-async function runStatistics(progress: JobProgress, parts: JobParts, signal: AbortSignal): Promise<Digest> {
-  const { specification } = progress
-  return runStep('statistics', {}, progress, parts, signal, async (opened) => {
-    const rounding = {
-      maxExamples: specification.training.maxExamples,
-      precisionBits: specification.protection.statisticsPrecisionBits,
-      contributorCount: opened.contributors.length,
-    }
-    const statistics = federatedStatistics(opened.sums, specification.features, rounding)
-    const digest = await parts.artifacts.put(Buffer.from(JSON.stringify(statistics)))
-    return { value: digest, output: { name: 'statistics', version: 0, digest } }
-  })
-}
+type StepInputs = Readonly<Record<string, Digest>>
 
-/** One training step: the mean update, through the strategy, to the next model version; and how good the last one was. */
-async function runTraining(progress: JobProgress, parts: JobParts, signal: AbortSignal) {
-  const { specification, record, statistics, model: current } = progress
-  const inputs = { statistics: statistics!, model: current.digest }
-  return runStep('training', inputs, progress, parts, signal, async (opened) => {
-    const { model, weights } = decodeModelFile(await parts.artifacts.get(current.digest))
-    const aggregate = aggregateUpdate(specification, opened.sums, opened.contributors.length)
-    const next = findStrategy(specification.training.strategy).nextWeights(weights, aggregate)
-    const version = current.version + 1
-    const file = encodeModelFile(model, next, { job: record.job, version: String(version) })
-    const output = { name: 'model', version, digest: await parts.artifacts.put(file) }
-    return { value: output, output, evaluation: federatedEvaluation(opened.sums), modelVersion: version }
-  })
-}
-
-/** The last step: the evaluation of the final model. */
-async function runEvaluation(
-  progress: JobProgress,
-  parts: JobParts,
-  signal: AbortSignal,
-): Promise<FederatedEvaluation> {
-  const inputs = { statistics: progress.statistics!, model: progress.model.digest }
-  return runStep('evaluation', inputs, progress, parts, signal, async (opened) => {
-    const evaluation = federatedEvaluation(opened.sums)
-    const digest = await parts.artifacts.put(Buffer.from(JSON.stringify(evaluation)))
-    return { value: evaluation, output: { name: 'evaluation', version: 0, digest }, evaluation }
-  })
-}
-
-/** What a step makes of an opened round; the bytes of its output are in the artifact store already. */
-interface StepResult<T> {
-  readonly value: T
-  readonly output: JobOutput
-  readonly evaluation?: FederatedEvaluation
-  readonly modelVersion?: number
-}
-
-/** Plans, runs and publishes rounds until one succeeds. */
-async function runStep<T>(
+/** Plans, runs and publishes rounds until one succeeds. @returns its output */
+async function runStep(
   step: JobStep,
-  inputs: Readonly<Record<string, Digest>>,
+  inputs: StepInputs,
   progress: JobProgress,
   parts: JobParts,
   signal: AbortSignal,
-  digestOpened: (opened: OpenedRound) => Promise<StepResult<T>>,
-): Promise<T> {
+): Promise<JobOutput> {
   for (let attempt = 1; ; attempt++) {
     const round = progress.nextRound++
     try {
       const opened = await planAndRun(step, round, inputs, progress, parts, signal)
       const publishing = performance.now()
-      const result = await orDiscard(opened, parts, digestOpened(opened))
-      await publishRound(opened, result, performance.now() - publishing, { step, round }, progress, parts)
-      return result.value
+      const { output, stored } = await orDiscard(opened, parts, makeOutput(step, inputs, opened, progress, parts))
+      await publishRound(opened, output, stored, performance.now() - publishing, { step, round }, progress, parts)
+      return stored
     } catch (error) {
       if (!(error instanceof CoordinatorError) || error.code !== 'round-abandoned') throw error
+      progress.hasAbandoned = true
       await emit(progress.record.job, { kind: 'round-abandoned', round, step, reason: error.message }, parts)
       if (attempt === ATTEMPTS) throw error
     }
   }
+}
+
+async function makeOutput(
+  step: JobStep,
+  inputs: StepInputs,
+  { sums, contributors }: OpenedRound,
+  { record, specification }: JobProgress,
+  { artifacts }: JobParts,
+): Promise<{ output: RoundOutput; stored: JobOutput }> {
+  const model = inputs.model === undefined ? undefined : await artifacts.get(inputs.model)
+  const output = roundOutput(record.job, specification, step, model, sums, contributors.length)
+  const { name, version, bytes } = output
+  return { output, stored: { name, version, digest: await artifacts.put(bytes) } }
 }
 
 /** When nothing can be made of a sum (no example, a full disk), the round does not stay open, nor its ciphertexts. */
@@ -190,13 +165,15 @@ async function orDiscard<T>({ round }: OpenedRound, parts: JobParts, work: Promi
 async function planAndRun(
   step: JobStep,
   round: number,
-  inputs: Readonly<Record<string, Digest>>,
-  { record, specification, absent }: JobProgress,
+  inputs: StepInputs,
+  { record, specification, absent, publications, hasAbandoned }: JobProgress,
   parts: JobParts,
   signal: AbortSignal,
 ): Promise<OpenedRound> {
   const cohort = await gatherCohort(specification, absent, parts, signal)
-  const plan = planStep(record.job, specification, round, step, inputs, cohort, parts.clock.now())
+  const plan = planStep(record.job, specification, round, step, inputs, cohort, parts.clock.now(), parts.randomness)
+  const rounds = hasAbandoned ? await parts.store.listRounds(record.job) : []
+  const abandonments = await collectAbandonments(questionOf(plan), rounds, parts, signal)
   await emit(
     record.job,
     { kind: 'round-planned', round, step, holders: plan.cohort.map(({ holder }) => holder) },
@@ -210,7 +187,12 @@ async function planAndRun(
     notes.push(noted)
   }
   try {
-    const opened = await runRound(plan, { ...parts, job: record.envelope, note, signal })
+    const evidence = {
+      job: record.envelope,
+      publications: Object.values(inputs).flatMap((digest) => publications.get(digest) ?? []),
+      abandonments,
+    }
+    const opened = await runRound(plan, { ...parts, ...evidence, note, signal })
     await orDiscard(opened, parts, Promise.all(notes))
     return opened
   } finally {
@@ -221,27 +203,31 @@ async function planAndRun(
 
 async function publishRound(
   opened: OpenedRound,
-  result: StepResult<unknown>,
+  output: RoundOutput,
+  stored: JobOutput,
   publishMs: number,
   { step, round }: { readonly step: JobStep; readonly round: number },
-  { record }: JobProgress,
+  { record, publications }: JobProgress,
   parts: JobParts,
 ): Promise<void> {
+  const { name, digest } = stored
   const publication = signStatement(
     publicationStatement,
     {
+      job: record.job,
       plan: opened.round.planDigest,
       manifest: manifestDigest(opened.round),
       contributors: opened.contributors.length,
       aggregate: opened.aggregate,
-      output: { name: result.output.name, digest: result.output.digest },
+      opening: opened.opening,
+      hashes: [...opened.hashes],
+      output: { name, digest },
     },
     parts.key,
   )
   const published = advanceRound(opened.round, 'published')
   const { contributors, ciphertextBytes, statementBytes, durations } = opened
-  const totalMs = durations.collectMs + durations.certifyMs + durations.answerMs + durations.openMs + publishMs
-  const { evaluation, modelVersion } = result
+  const totalMs = Object.values(durations).reduce((sum, ms) => sum + ms, publishMs)
   const event: JobEvent = {
     kind: 'round-published',
     round,
@@ -250,28 +236,39 @@ async function publishRound(
     ciphertextBytes,
     statementBytes,
     durations: { ...durations, publishMs, totalMs },
-    ...(evaluation ? { evaluation } : {}),
-    ...(modelVersion === undefined ? {} : { modelVersion }),
+    ...(output.evaluation ? { evaluation: output.evaluation } : {}),
+    ...(name === 'model' ? { modelVersion: stored.version } : {}),
   }
-  await parts.store.publishRound(published.planDigest, publication, result.output, parts.clock.now(), event)
+  await parts.store.publishRound(published.planDigest, publication, stored, parts.clock.now(), event)
+  publications.set(digest, publication)
   parts.notify(record.job)
-  parts.openRounds.delete(published.planDigest)
+  const overdue = parts.openRounds.publish(published)
   // Last: of what is published everybody is told, also when the disk fails now.
   await parts.spool.discard(published.planDigest)
-  announce(published.planDigest, publication, published.plan.cohort, parts)
+  for (const planDigest of overdue) await parts.openings.discard(planDigest)
+  announce(published.planDigest, publication, { round, job: record.job }, published.plan.cohort, parts)
 }
 
-/** How long a holder is asked to take note; nothing waits for it. */
-const ANNOUNCE_MS = 10_000
+/** How long a holder has to verify the sum; nothing waits for it. */
+const ANNOUNCE_MS = 120_000
 
+/** Tells the holders. One that finds the sum wrong says so, and the researcher is told. */
 function announce(
   planDigest: Digest,
-  publication: ReturnType<typeof signStatement>,
+  publication: Envelope,
+  { round, job }: { readonly round: number; readonly job: Digest },
   cohort: readonly { readonly holder: string }[],
-  { holders }: JobParts,
+  parts: JobParts,
 ): void {
   const signal = AbortSignal.timeout(ANNOUNCE_MS)
-  for (const { holder } of cohort) void holders.ask(holder, { kind: 'published', planDigest, publication }, signal)
+  for (const { holder } of cohort) {
+    void parts.holders.ask(holder, { kind: 'published', planDigest, publication }, signal).then((verdict) => {
+      if (verdict.ok || verdict.code !== 'wrong-sum') return
+      const { code, reason } = verdict
+      // A store that is away must not end the process for the sake of this note.
+      emit(job, { kind: 'holder-refused', round, holder, code, reason }, parts).catch(() => undefined)
+    })
+  }
 }
 
 async function emit(job: Digest, event: JobEvent, { store, clock, notify }: JobParts): Promise<void> {

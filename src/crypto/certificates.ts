@@ -5,14 +5,22 @@ import {
   BasicConstraintsExtension,
   ExtendedKeyUsage,
   ExtendedKeyUsageExtension,
+  Extension,
   KeyUsageFlags,
   KeyUsagesExtension,
   PemConverter,
+  Pkcs10CertificateRequest,
+  Pkcs10CertificateRequestGenerator,
+  type PublicKey,
   SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
   X509Certificate,
   X509CertificateGenerator,
+  X509CrlGenerator,
+  X509CrlReason,
 } from '@peculiar/x509'
+import { CryptoError } from './crypto-error.ts'
+import { digestOf } from './digest.ts'
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 /** Clocks differ: a certificate counts from a little before it was made. */
@@ -77,15 +85,96 @@ export async function issueCertificate(
   lifetimeMs: number,
   hosts: readonly string[] = [],
 ): Promise<CertifiedKey> {
-  const issuer = new X509Certificate(authority.certificatePem)
   const keys = await newKeyPair()
+  const certificatePem = await signLeaf(authority, keys.publicKey, identity, lifetimeMs, hosts)
+  return { keyPem: await exportKey(keys.privateKey), certificatePem }
+}
+
+/** A new P-256 key, and what its owner sends to have it certified. The key (PKCS#8, PEM) is secret and stays. */
+export interface SigningRequest {
+  readonly keyPem: string
+  /** PKCS #10 (RFC 2986), DER: the public key, the identity asked for, and a signature that proves possession. */
+  readonly signingRequest: Uint8Array
+}
+
+/** Draws a key for an identity, and asks for its certificate; the identity stands in a requested SAN (RFC 2985 §5.4.2). */
+export async function createSigningRequest(identity: Identity): Promise<SigningRequest> {
+  const keys = await newKeyPair()
+  const request = await Pkcs10CertificateRequestGenerator.create({
+    name: `CN=${identity.name}`,
+    keys,
+    signingAlgorithm: ALGORITHM,
+    extensions: [new SubjectAlternativeNameExtension([{ type: 'url', value: spiffeId(identity) }])],
+  })
+  return { keyPem: await exportKey(keys.privateKey), signingRequest: new Uint8Array(request.rawData) }
+}
+
+/**
+ * The certificate (PEM) for the key of a signing request. The identity is the caller's word, never the request's: a request
+ * that names another one is refused.
+ * @throws CryptoError `bad-signing-request`: not PKCS #10, not P-256, signed by another key, or of another identity
+ */
+export async function issueFromRequest(
+  authority: CertifiedKey,
+  signingRequest: Uint8Array,
+  identity: Identity,
+  lifetimeMs: number,
+): Promise<string> {
+  const { publicKey } = await examineSigningRequest(signingRequest, identity)
+  return signLeaf(authority, publicKey, identity, lifetimeMs, [])
+}
+
+/** Refuses what {@link issueFromRequest} would refuse, before anything is done for it. @throws CryptoError `bad-signing-request` */
+export async function checkSigningRequest(signingRequest: Uint8Array, identity: Identity): Promise<void> {
+  await examineSigningRequest(signingRequest, identity)
+}
+
+async function examineSigningRequest(
+  signingRequest: Uint8Array,
+  identity: Identity,
+): Promise<Pkcs10CertificateRequest> {
+  const request = parseSigningRequest(signingRequest)
+  const { name, namedCurve } = request.publicKey.algorithm as { name: string; namedCurve?: string }
+  if (name !== 'ECDSA' || namedCurve !== 'P-256') throw badRequest(`its key is ${namedCurve ?? name}, not P-256`)
+  if (!(await request.verify().catch(() => false))) throw badRequest('whoever sent it does not hold the key')
+  const names = request.extensions.flatMap((each) =>
+    each instanceof SubjectAlternativeNameExtension ? each.names.items : [],
+  )
+  if (names.some(({ type, value }) => type !== 'url' || value !== spiffeId(identity))) {
+    throw badRequest(`it asks for another identity than ${spiffeId(identity)}`)
+  }
+  return request
+}
+
+function parseSigningRequest(signingRequest: Uint8Array): Pkcs10CertificateRequest {
+  try {
+    return new Pkcs10CertificateRequest(new Uint8Array(signingRequest))
+  } catch (cause) {
+    throw badRequest('it is not PKCS #10', cause)
+  }
+}
+
+function badRequest(why: string, cause?: unknown): CryptoError {
+  return new CryptoError('bad-signing-request', `The certificate signing request is refused, ${why}: make a new one.`, {
+    cause,
+  })
+}
+
+async function signLeaf(
+  authority: CertifiedKey,
+  publicKey: PublicKey | webcrypto.CryptoKey,
+  identity: Identity,
+  lifetimeMs: number,
+  hosts: readonly string[],
+): Promise<string> {
+  const issuer = new X509Certificate(authority.certificatePem)
   const usage = identity.role === 'coordinator' ? ExtendedKeyUsage.serverAuth : ExtendedKeyUsage.clientAuth
   const certificate = await X509CertificateGenerator.create({
     serialNumber: serialNumber(),
     subject: `CN=${identity.name}`,
     issuer: issuer.subject,
     ...validity(lifetimeMs),
-    publicKey: keys.publicKey,
+    publicKey,
     signingKey: await importKey(authority.keyPem),
     signingAlgorithm: ALGORITHM,
     extensions: [
@@ -96,11 +185,67 @@ export async function issueCertificate(
         { type: 'url', value: spiffeId(identity) },
         ...hosts.map((value) => ({ type: isAddress(value) ? ('ip' as const) : ('dns' as const), value })),
       ]),
-      await SubjectKeyIdentifierExtension.create(keys.publicKey),
+      await SubjectKeyIdentifierExtension.create(publicKey),
       await AuthorityKeyIdentifierExtension.create(issuer.publicKey),
     ],
   })
-  return { keyPem: await exportKey(keys.privateKey), certificatePem: certificate.toString('pem') }
+  return certificate.toString('pem')
+}
+
+/** A certificate that counts no more, by the serial number of {@link serialNumberOf}. */
+export interface RevokedCertificate {
+  readonly serialNumber: string
+  readonly revokedAt: Date
+}
+
+/** The authority's signed list of certificates that count no more, PEM (RFC 5280 §5). Public; to be renewed by `nextUpdate`. */
+export async function createRevocationList(
+  authority: CertifiedKey,
+  revoked: readonly RevokedCertificate[],
+  nextUpdate: Date,
+): Promise<string> {
+  const issuer = new X509Certificate(authority.certificatePem)
+  const list = await X509CrlGenerator.create({
+    issuer: issuer.subject,
+    thisUpdate: new Date(Date.now() - BACKDATE_MS),
+    nextUpdate,
+    // A reason, because without one the library writes an empty list of extensions, which RFC 5280 forbids.
+    entries: revoked.map(({ serialNumber, revokedAt }) => ({
+      serialNumber,
+      revocationDate: revokedAt,
+      reason: X509CrlReason.privilegeWithdrawn,
+    })),
+    signingAlgorithm: ALGORITHM,
+    signingKey: await importKey(authority.keyPem),
+    extensions: [await AuthorityKeyIdentifierExtension.create(issuer.publicKey), revocationListNumber(Date.now())],
+  })
+  // RFC 7468 §6: the label that other programs look for; the library's own is another.
+  return `${PemConverter.encode(list.rawData, 'X509 CRL')}\n`
+}
+
+/** RFC 5280 §5.2.3: a number that grows; the time does. */
+function revocationListNumber(value: number): Extension {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64BE(BigInt(value))
+  // DER INTEGER, shortest form: milliseconds since 1970 have six bytes, the first below 0x80, until the year 6429.
+  return new Extension('2.5.29.20', false, Buffer.concat([Uint8Array.of(0x02, 6), bytes.subarray(2)]))
+}
+
+/** The serial number of a certificate, lowercase hexadecimal. */
+export function serialNumberOf(certificatePem: string): string {
+  return new X509Certificate(certificatePem).serialNumber.toLowerCase()
+}
+
+/** SHA-256 of a certificate (DER), lowercase hexadecimal: how people and invites name an authority. */
+export function certificateFingerprint(certificatePem: string): string {
+  return digestOf(new Uint8Array(new X509Certificate(certificatePem).rawData))
+}
+
+/** When a certificate ends, and when its owner is to have a new one: at two thirds of its life. */
+export function certificateTimes(certificatePem: string): { readonly notAfter: Date; readonly renewAt: Date } {
+  const { notBefore, notAfter } = new X509Certificate(certificatePem)
+  const lifeMs = notAfter.getTime() - notBefore.getTime()
+  return { notAfter, renewAt: new Date(notBefore.getTime() + (lifeMs * 2) / 3) }
 }
 
 function newKeyPair() {

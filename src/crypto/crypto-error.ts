@@ -19,13 +19,17 @@ export type CryptoErrorCode =
   | 'residue-not-canonical'
   | 'padding-not-zero'
   | 'too-many-contributors'
+  | 'chunk-already-added'
+  | 'bad-hash'
   // opening
   | 'nothing-to-open'
+  | 'chunks-missing'
   | 'key-sum-implausible'
   | 'noise-out-of-bounds'
   | 'sum-out-of-bounds'
   // statements, sealed boxes, shares
   | 'bad-key'
+  | 'bad-signing-request'
   | 'bad-envelope'
   | 'box-not-openable'
   | 'bad-threshold'

@@ -1,6 +1,7 @@
 import { CryptoError } from './crypto-error.ts'
 import { drawGaussian } from './discrete-gaussian.ts'
 import { addMessage, checkValues, readSums } from './lanes.ts'
+import { createChunkHasher } from './linear-hash.ts'
 import type { OneTimeKey } from './one-time-key.ts'
 import { addPacked, packResidues } from './packing.ts'
 import {
@@ -43,7 +44,9 @@ export async function createKeyAdditiveScheme(ring?: Ring): Promise<PayloadSchem
         get contributorCount() {
           return sum.contributorCount
         },
-        add: sum.add,
+        add: (bytes) => sum.add(bytes, 1),
+        addSum: sum.add,
+        pack: sum.pack,
         expandAhead: opener.expandAhead,
         open: (prepared) => {
           const keySum = ringKeys.get(prepared)
@@ -67,6 +70,7 @@ export async function createKeyAdditiveScheme(ring?: Ring): Promise<PayloadSchem
       ringKeys.set(prepared, { coefficients, ringKey })
       return prepared
     },
+    createHasher: (parameters, challenge) => createChunkHasher(arithmetic, parameters, challenge),
     dispose: () => arithmetic.dispose(),
   }
 }
@@ -169,8 +173,11 @@ function createSum(scratch: Scratch, parameters: PayloadParameters, geometry: Ch
     get contributorCount() {
       return contributorCount
     },
-    add: (bytes: Uint8Array): void => {
-      if (contributorCount === parameters.maxContributors) {
+    add: (bytes: Uint8Array, contributors: number): void => {
+      if (!Number.isSafeInteger(contributors) || contributors < 1) {
+        throw new CryptoError('parameters-out-of-range', 'A sum stands for one contributor or more.')
+      }
+      if (contributorCount + contributors > parameters.maxContributors) {
         throw new CryptoError(
           'too-many-contributors',
           `The plan allows ${parameters.maxContributors} contributors in one sum: split them into groups.`,
@@ -178,8 +185,12 @@ function createSum(scratch: Scratch, parameters: PayloadParameters, geometry: Ch
       }
       const limbs = unreduced === ADDITIONS_BEFORE_REDUCTION ? reduced() : alive()
       addPacked(bytes, geometry.coefficientCount, limbs)
-      contributorCount++
+      contributorCount += contributors
       unreduced++
+    },
+    pack: (): Uint8Array => {
+      if (contributorCount === 0) throw nothingToOpen()
+      return packResidues(reduced(), geometry.coefficientCount)
     },
     dispose: (): void => {
       if (held !== undefined) scratch.giveBack(held)
@@ -207,7 +218,7 @@ function createOpener(
       contributorCount: number,
       { coefficients, ringKey }: { coefficients: Int32Array; ringKey: RingKey },
     ): Float64Array => {
-      if (contributorCount === 0) throw new CryptoError('nothing-to-open', 'Add the contributions before opening.')
+      if (contributorCount === 0) throw nothingToOpen()
       if (!isPlausibleKeySum(coefficients, contributorCount)) throw implausibleKeySum()
       const operands = ring.operands(geometry.polynomialCount)
       if (expanded === undefined) polynomials.expand(geometry.firstPolynomial, operands)
@@ -224,6 +235,10 @@ function createOpener(
       return values
     },
   }
+}
+
+function nothingToOpen(): CryptoError {
+  return new CryptoError('nothing-to-open', 'Add the contributions before opening or packing their sum.')
 }
 
 function implausibleKeySum(): CryptoError {

@@ -101,8 +101,8 @@ function modulo(value: number): number {
   return ((value % SHARE_MODULUS) + SHARE_MODULUS) % SHARE_MODULUS
 }
 
-/** Fermat: a^(p−2) mod p. */
-function inverse(value: number): number {
+/** The inverse of a residue other than zero, by Fermat: a^(p−2) mod p. */
+export function inverse(value: number): number {
   let result = 1
   let base = value
   for (let exponent = SHARE_MODULUS - 2; exponent > 0; exponent = Math.floor(exponent / 2)) {
@@ -112,8 +112,11 @@ function inverse(value: number): number {
   return result
 }
 
-/** `count` residues, exactly uniform: 26-bit draws, rejected at p and above (5 of 2^26). */
-function drawResidues(count: number, randomness: Randomness): Uint32Array {
+/**
+ * `count` residues, exactly uniform: number i is the low 26 bits of the i-th 32-bit little-endian word of the stream; those
+ * at p and above (5 of 2^26) are replaced, in order, by what follows after the first `count` words, rejected alike.
+ */
+export function drawResidues(count: number, randomness: Randomness): Uint32Array {
   const residues = new Uint32Array(count)
   randomness.fill(new Uint8Array(residues.buffer))
   const redraw = new Uint32Array(1)

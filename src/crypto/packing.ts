@@ -1,6 +1,6 @@
 import { CryptoError } from './crypto-error.ts'
 import { packedBytes } from './payload-parameters.ts'
-import { LIMB_BITS, LIMB_MASK, MODULUS_LOW_LIMB, RESIDUE_BITS } from './ring-constants.ts'
+import { LIMB_BITS, LIMB_MASK, MODULUS_LOW_LIMB, RESIDUE_BITS, RING_MODULUS } from './ring-constants.ts'
 
 /**
  * The wire format of a chunk: its residues as one stream of bits, 54 for each, least significant bit first, in the order
@@ -12,6 +12,13 @@ const GROUP_RESIDUES = 16
 const GROUP_LIMBS = 2 * GROUP_RESIDUES
 const GROUP_WORDS = (GROUP_LIMBS * LIMB_BITS) / 32
 const GROUP_BYTES = 4 * GROUP_WORDS
+
+/** The least number of residues that fill whole bytes. */
+const RESIDUES_PER_27_BYTES = 4
+
+/** The upper 22 bits of a residue in SEAL's form; all set in q, too. */
+const HIGH_WORD_MASK = 2 ** (RESIDUE_BITS - 32) - 1
+const MODULUS_LOW_WORD = Number(RING_MODULUS & 0xffffffffn)
 
 // An imported constant is not folded into the machine code; one of the same module is.
 const BITS = LIMB_BITS
@@ -64,6 +71,58 @@ export function addPacked(bytes: Uint8Array, coefficientCount: number, sums: Uin
     throw notCanonical()
   }
   for (let i = groups * GROUP_LIMBS; i < 2 * coefficientCount; i++) sums[i] += lastLimbs[i - groups * GROUP_LIMBS]
+}
+
+/**
+ * Unpacks a chunk into SEAL's form: a residue as two 32-bit words, low and high. What `words` holds past the last residue
+ * becomes zero.
+ *
+ * @param bytes as it came over the wire; nothing about it is trusted, and its length is checked first
+ * @param words at least 2 for each coefficient; meaningless when anything is refused
+ * @throws CryptoError `wrong-length` | `padding-not-zero` | `residue-not-canonical`
+ */
+export function unpackToWords(bytes: Uint8Array, coefficientCount: number, words: Uint32Array): void {
+  checkLengthAndPadding(bytes, coefficientCount)
+  const rest = coefficientCount % RESIDUES_PER_27_BYTES
+  const whole = coefficientCount - rest
+  let largestHigh = unpackWholeBytes(bytes, whole, words)
+  if (rest > 0) {
+    const lastBytes = new Uint8Array(27)
+    const lastWords = new Uint32Array(2 * RESIDUES_PER_27_BYTES)
+    lastBytes.set(bytes.subarray((whole / RESIDUES_PER_27_BYTES) * 27))
+    largestHigh = Math.max(largestHigh, unpackWholeBytes(lastBytes, RESIDUES_PER_27_BYTES, lastWords))
+    words.set(lastWords.subarray(0, 2 * rest), 2 * whole)
+  }
+  words.fill(0, 2 * coefficientCount)
+  if (largestHigh < HIGH_WORD_MASK) return
+  for (let i = 0; i < 2 * coefficientCount; i += 2) {
+    if (words[i + 1] === HIGH_WORD_MASK && words[i] >= MODULUS_LOW_WORD) throw notCanonical()
+  }
+}
+
+/** Four residues from every 27 bytes, at bits 0, 54, 108 and 162. Gives the largest high word. */
+function unpackWholeBytes(bytes: Uint8Array, coefficientCount: number, words: Uint32Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let largest = 0
+  for (let i = 0, at = 0; i < 2 * coefficientCount; i += 8, at += 27) {
+    const second = view.getUint32(at + 10, true)
+    const third = view.getUint32(at + 17, true)
+    const fourth = view.getUint32(at + 23, true)
+    words[i] = view.getUint32(at, true)
+    words[i + 2] = (view.getUint32(at + 6, true) >>> 6) | (second << 26)
+    words[i + 4] = (view.getUint32(at + 13, true) >>> 4) | (third << 28)
+    words[i + 6] = (view.getUint32(at + 20, true) >>> 2) | ((fourth >>> 8) << 30)
+    const h0 = view.getUint32(at + 4, true) & HIGH_WORD_MASK
+    const h1 = (second >>> 6) & HIGH_WORD_MASK
+    const h2 = (third >>> 4) & HIGH_WORD_MASK
+    const h3 = fourth >>> 10
+    words[i + 1] = h0
+    words[i + 3] = h1
+    words[i + 5] = h2
+    words[i + 7] = h3
+    largest = Math.max(largest, h0, h1, h2, h3)
+  }
+  return largest
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { ChunkHasher } from './linear-hash.ts'
 import type { OneTimeKey } from './one-time-key.ts'
 import { checkPacked } from './packing.ts'
 import { chunkGeometry, type PayloadParameters } from './payload-parameters.ts'
@@ -30,6 +31,13 @@ export interface PayloadScheme {
    * @throws CryptoError `key-sum-implausible` when it cannot be a sum of even the most contributors that a plan allows
    */
   prepareKeySum(keySum: Int32Array): PreparedKeySum
+  /**
+   * Either side. Hashes a packed ciphertext, a contribution or a sum of them, linearly: linear-hash.ts.
+   *
+   * @param challenge 32 bytes, fixed after the ciphertexts. Public.
+   * @throws CryptoError `digest-not-256-bits`
+   */
+  createHasher(parameters: PayloadParameters, challenge: Uint8Array): ChunkHasher
   /** Releases the scheme's memory. */
   dispose(): void
 }
@@ -70,6 +78,20 @@ export interface ChunkAccumulator {
    * @throws CryptoError `wrong-length` | `padding-not-zero` | `residue-not-canonical` | `too-many-contributors`
    */
   add(bytes: Uint8Array): void
+  /**
+   * Adds what `pack` gave for a sum of `contributorCount` contributions, which count against the plan's limit and in the
+   * bounds of `open` as if they had been added one by one.
+   *
+   * @throws CryptoError as `add` | `parameters-out-of-range` unless `contributorCount` is 1 or more
+   */
+  addSum(bytes: Uint8Array, contributorCount: number): void
+  /**
+   * The sum itself, reduced modulo q and packed as a contribution's chunk is: a buffer of its own. Ciphertext: whoever has
+   * the key sum opens it. The sum may be added to and opened afterwards.
+   *
+   * @throws CryptoError `nothing-to-open`
+   */
+  pack(): Uint8Array
   /** Expands the public polynomials now rather than in `open`: something to do while waiting. Holds 256 KiB more. */
   expandAhead(): void
   /**

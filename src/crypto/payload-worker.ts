@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { CryptoError, type CryptoErrorCode } from './crypto-error.ts'
+import type { ChunkHasher } from './linear-hash.ts'
 import { OneTimeKey } from './one-time-key.ts'
 import type { PayloadParameters } from './payload-parameters.ts'
 import type { ChunkAccumulator, ChunkProtector, Pad, PayloadScheme, PreparedKeySum } from './payload-scheme.ts'
@@ -7,10 +8,10 @@ import { createPayloadScheme, type PayloadSchemeName } from './payload-schemes.t
 
 /**
  * The thread side of payload-workers.ts: keeps the pads and running sums of the chunks that are assigned to it, so that
- * only values, packed chunks and opened sums cross between threads. Requests are done in the order of arrival.
+ * only values, packed chunks, opened sums and hashes cross between threads. Requests are done in the order of arrival.
  */
 
-/** What a thread is asked. A vector is one protection or one aggregation, numbered by the pool. */
+/** What a thread is asked. A vector is one protection, aggregation or hashing, numbered by the pool. */
 export type WorkerRequest =
   | {
       readonly kind: 'begin-protection'
@@ -26,23 +27,42 @@ export type WorkerRequest =
       readonly parameters: PayloadParameters
       readonly planDigest: Uint8Array
     }
-  | { readonly kind: 'prepare-pad' | 'expand-ahead'; readonly vector: number; readonly chunkIndex: number }
+  | {
+      readonly kind: 'begin-hashing'
+      readonly vector: number
+      readonly parameters: PayloadParameters
+      readonly challenge: Uint8Array
+    }
+  | {
+      readonly kind: 'prepare-pad' | 'expand-ahead' | 'pack' | 'open'
+      readonly vector: number
+      readonly chunkIndex: number
+    }
   | {
       readonly kind: 'protect'
       readonly vector: number
       readonly chunkIndex: number
       readonly values: Uint32Array
     }
-  | { readonly kind: 'add'; readonly vector: number; readonly chunkIndex: number; readonly bytes: Uint8Array }
+  | {
+      readonly kind: 'add'
+      readonly vector: number
+      readonly chunkIndex: number
+      readonly bytes: Uint8Array
+      readonly contributorCount: number
+    }
+  | { readonly kind: 'hash'; readonly vector: number; readonly chunkIndex: number; readonly bytes: Uint8Array }
   | { readonly kind: 'set-key-sum'; readonly vector: number; readonly keySum: Int32Array }
-  | { readonly kind: 'open'; readonly vector: number; readonly chunkIndex: number }
-  | { readonly kind: 'end'; readonly vector: number }
+  | { readonly kind: 'read-hash' | 'end'; readonly vector: number }
+
+/** A packed chunk, opened sums, the two residues of a hash, or nothing. */
+export type WorkerResult = Uint8Array | Float64Array | BigUint64Array | undefined
 
 export type WorkerMessage = WorkerRequest & { readonly id: number }
 
 /** The answer to the request of the same id. `id` is -1 for the one message that says the thread is ready, or cannot be. */
 export type WorkerReply =
-  | { readonly id: number; readonly ok: true; readonly result: Uint8Array | Float64Array | undefined }
+  | { readonly id: number; readonly ok: true; readonly result: WorkerResult }
   | { readonly id: number; readonly ok: false; readonly code: CryptoErrorCode; readonly message: string }
 
 interface Protection {
@@ -60,8 +80,9 @@ interface Aggregation {
 
 const protections = new Map<number, Protection>()
 const aggregations = new Map<number, Aggregation>()
+const hashers = new Map<number, ChunkHasher>()
 
-function handle(scheme: PayloadScheme, request: WorkerRequest): Uint8Array | Float64Array | undefined {
+function handle(scheme: PayloadScheme, request: WorkerRequest): WorkerResult {
   switch (request.kind) {
     case 'begin-protection':
       beginProtection(scheme, request)
@@ -71,14 +92,24 @@ function handle(scheme: PayloadScheme, request: WorkerRequest): Uint8Array | Flo
       aggregations.set(vector, { parameters, planDigest, accumulators: new Map(), keySum: undefined })
       return undefined
     }
+    case 'begin-hashing':
+      hashers.set(request.vector, scheme.createHasher(request.parameters, request.challenge))
+      return undefined
     case 'prepare-pad':
       padOf(protectionOf(request.vector), request.chunkIndex)
       return undefined
     case 'protect':
       return protect(protectionOf(request.vector), request.chunkIndex, request.values)
     case 'add':
-      accumulatorOf(scheme, request.vector, request.chunkIndex).add(request.bytes)
+      accumulatorOf(scheme, request.vector, request.chunkIndex).addSum(request.bytes, request.contributorCount)
       return undefined
+    case 'pack':
+      return accumulatorOf(scheme, request.vector, request.chunkIndex).pack()
+    case 'hash':
+      hasherOf(request.vector).add(request.chunkIndex, request.bytes)
+      return undefined
+    case 'read-hash':
+      return BigUint64Array.from(hasherOf(request.vector).hash())
     case 'expand-ahead':
       accumulatorOf(scheme, request.vector, request.chunkIndex).expandAhead()
       return undefined
@@ -146,6 +177,12 @@ function aggregationOf(vector: number): Aggregation {
   return aggregation
 }
 
+function hasherOf(vector: number): ChunkHasher {
+  const hasher = hashers.get(vector)
+  if (hasher === undefined) throw ended()
+  return hasher
+}
+
 function ended(): CryptoError {
   return new CryptoError('already-disposed', 'This vector was ended: begin it again.')
 }
@@ -159,6 +196,8 @@ function end(vector: number): void {
   for (const accumulator of aggregation?.accumulators.values() ?? []) accumulator.dispose()
   aggregation?.keySum?.dispose()
   aggregations.delete(vector)
+  hashers.get(vector)?.dispose()
+  hashers.delete(vector)
 }
 
 async function serve(): Promise<void> {

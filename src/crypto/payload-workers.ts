@@ -1,12 +1,13 @@
 import { availableParallelism } from 'node:os'
-import { Worker } from 'node:worker_threads'
 import { CryptoError } from './crypto-error.ts'
 import { KEY_ADDITIVE_RLWE } from './key-additive-scheme.ts'
+import { addLinearHashes, type LinearHash } from './linear-hash.ts'
 import type { OneTimeKey } from './one-time-key.ts'
 import { checkLengthAndPadding } from './packing.ts'
 import { chunkGeometry, type PayloadParameters, requireValueCount } from './payload-parameters.ts'
 import type { PayloadSchemeName } from './payload-schemes.ts'
-import type { WorkerMessage, WorkerReply, WorkerRequest } from './payload-worker.ts'
+import { beginVector, createSlots, startThread, type VectorCalls } from './payload-threads.ts'
+import type { WorkerRequest } from './payload-worker.ts'
 
 /**
  * The payload scheme in threads, so that the event loop that serves RPC never stalls: on the calling thread nothing is
@@ -35,6 +36,13 @@ export interface PayloadWorkers {
     readonly parameters: PayloadParameters
     readonly planDigest: Uint8Array
   }): VectorAggregation
+  /**
+   * Either side: hashes one packed vector, a contribution or a sum, under a challenge fixed after it (linear-hash.ts).
+   *
+   * @param request.challenge 32 bytes. Public.
+   * @throws nothing here; the first call rejects with `digest-not-256-bits` for another length
+   */
+  beginHashing(request: { readonly parameters: PayloadParameters; readonly challenge: Uint8Array }): VectorHashing
   /** Ends the threads. Calls under way are rejected with `workers-closed`. */
   close(): Promise<void>
 }
@@ -76,6 +84,20 @@ export interface VectorAggregation {
    * `chunk-out-of-range` | `worker-died` | `workers-closed`; the sum is then as before
    */
   add(chunkIndex: number, bytes: Uint8Array): Promise<void>
+  /**
+   * Adds what `packChunk` gave elsewhere for the sum of `contributorCount` contributions, which count against the plan's
+   * limit and in the bounds of `openChunk` as if they had been added one by one: how a holder opens a published sum.
+   *
+   * @throws (rejects) CryptoError as `add` | `parameters-out-of-range` unless `contributorCount` is 1 or more
+   */
+  addSum(chunkIndex: number, bytes: Uint8Array, contributorCount: number): Promise<void>
+  /**
+   * The sum of what was added to a chunk so far, modulo q, packed as a contribution's chunk is. Ask before `openChunk`, which
+   * drops it.
+   *
+   * @throws (rejects) CryptoError `nothing-to-open` | `chunk-out-of-range` | `worker-died` | `workers-closed`
+   */
+  packChunk(chunkIndex: number): Promise<Uint8Array>
   /** Expands a chunk's public polynomials while waiting for contributions or for the key sum: 256 KiB for a full chunk. */
   expandAhead(chunkIndex: number): Promise<void>
   /**
@@ -94,6 +116,25 @@ export interface VectorAggregation {
   openChunk(chunkIndex: number): Promise<Float64Array>
   /** Drops the running sums and erases the threads' copies of the key sum. Never rejects. */
   end(): Promise<void>
+}
+
+/** All calls may overlap. */
+export interface VectorHashing {
+  /**
+   * Takes in a chunk, each once and in any order. Await it for back pressure.
+   *
+   * @param bytes copied before this returns, unless they lie in a SharedArrayBuffer
+   * @throws (rejects) CryptoError `wrong-length` | `padding-not-zero` | `residue-not-canonical` | `chunk-already-added` |
+   * `chunk-out-of-range` | `worker-died` | `workers-closed`; the chunk is then not taken in, and may be given again
+   */
+  add(chunkIndex: number, bytes: Uint8Array): Promise<void>
+  /**
+   * The hash, once what was given is taken in. Whatever it comes to, the threads forget the vector: call it in any case.
+   *
+   * @throws (rejects) CryptoError `chunks-missing` unless every chunk was taken in | `already-disposed` after the first call
+   * | `worker-died` | `workers-closed`
+   */
+  end(): Promise<LinearHash>
 }
 
 /** Chunks with each thread in `protect`: one being computed, one waiting, so that no thread idles. */
@@ -148,51 +189,12 @@ export async function startPayloadWorkers(options?: {
       })
       return createAggregation(parameters, beginVector(threads, vectors++, begin))
     },
+    beginHashing: ({ parameters, challenge }) => {
+      const begin = (vector: number): WorkerRequest => ({ kind: 'begin-hashing', vector, parameters, challenge })
+      return createHashing(parameters, beginVector(threads, vectors++, begin))
+    },
     close: async () => {
       await Promise.all(threads.map((thread) => thread.close()))
-    },
-  }
-}
-
-/** One vector's calls to the threads. */
-interface VectorCalls {
-  readonly vector: number
-  readonly threadCount: number
-  /** To the thread of a chunk. */
-  toChunk(chunkIndex: number, request: WorkerRequest): Promise<Uint8Array | Float64Array | undefined>
-  /** To every thread. */
-  toAll(request: WorkerRequest): Promise<void>
-  /** Ends the vector in every thread. One that is gone has nothing left to erase. */
-  end(): Promise<void>
-}
-
-function beginVector(
-  threads: readonly Thread[],
-  vector: number,
-  begin: (vector: number) => WorkerRequest,
-): VectorCalls {
-  const begun = Promise.all(threads.map((thread) => thread.call(begin(vector))))
-  const homes = new Map<number, Thread>()
-  const homeOf = (chunkIndex: number): Thread => {
-    const home = homes.get(chunkIndex) ?? threads.reduce((a, b) => (b.callsWaiting() < a.callsWaiting() ? b : a))
-    homes.set(chunkIndex, home)
-    return home
-  }
-  // Whatever went wrong in the threads (a dead one) meets the caller at the first call that needs an answer.
-  begun.catch(() => {})
-  return {
-    vector,
-    threadCount: threads.length,
-    toChunk: async (chunkIndex, request) => {
-      const answer = homeOf(chunkIndex).call(request)
-      await Promise.all([begun, answer])
-      return answer
-    },
-    toAll: async (request) => {
-      await Promise.all([begun, ...threads.map((thread) => thread.call(request))])
-    },
-    end: async () => {
-      await Promise.allSettled(threads.map((thread) => thread.call({ kind: 'end', vector })))
     },
   }
 }
@@ -260,16 +262,26 @@ async function* protectInOrder(
 function createAggregation(parameters: PayloadParameters, calls: VectorCalls): VectorAggregation {
   const { vector, toChunk, toAll } = calls
   const slots = createSlots(chunkGeometry(parameters, 0).bytes)
+  const addSum: VectorAggregation['addSum'] = async (chunkIndex, bytes, contributorCount) => {
+    checkLengthAndPadding(bytes, chunkGeometry(parameters, chunkIndex).coefficientCount)
+    await slots.withShared(bytes, (shared) =>
+      toChunk(chunkIndex, { kind: 'add', vector, chunkIndex, bytes: shared, contributorCount }),
+    )
+  }
   return {
-    add: async (chunkIndex, bytes) => {
-      checkLengthAndPadding(bytes, chunkGeometry(parameters, chunkIndex).coefficientCount)
-      await slots.withShared(bytes, (shared) => toChunk(chunkIndex, { kind: 'add', vector, chunkIndex, bytes: shared }))
+    add: (chunkIndex, bytes) => addSum(chunkIndex, bytes, 1),
+    addSum,
+    packChunk: async (chunkIndex) => {
+      chunkGeometry(parameters, chunkIndex)
+      return (await toChunk(chunkIndex, { kind: 'pack', vector, chunkIndex })) as Uint8Array
     },
     expandAhead: async (chunkIndex) => {
       chunkGeometry(parameters, chunkIndex)
       await toChunk(chunkIndex, { kind: 'expand-ahead', vector, chunkIndex })
     },
-    setKeySum: (keySum) => toAll({ kind: 'set-key-sum', vector, keySum }),
+    setKeySum: async (keySum) => {
+      await toAll({ kind: 'set-key-sum', vector, keySum })
+    },
     openChunk: async (chunkIndex) => {
       chunkGeometry(parameters, chunkIndex)
       return (await toChunk(chunkIndex, { kind: 'open', vector, chunkIndex })) as Float64Array
@@ -278,90 +290,49 @@ function createAggregation(parameters: PayloadParameters, calls: VectorCalls): V
   }
 }
 
-/**
- * Memory shared with the threads, in slots of one chunk that are reused when a call settles: a fresh buffer for each chunk,
- * handed over, costs the calling thread several times the copying.
- */
-interface Slots {
-  /** Runs `call` with a copy of `array`, which fits a slot, in shared memory; with `array` itself when it is in shared memory already. */
-  withShared<A extends Uint8Array | Uint32Array, T>(array: A, call: (shared: A) => Promise<T>): Promise<T>
-}
-
-function createSlots(bytesPerSlot: number): Slots {
-  const free: SharedArrayBuffer[] = []
+function createHashing(parameters: PayloadParameters, calls: VectorCalls): VectorHashing {
+  const { vector, toChunk, toAll } = calls
+  const slots = createSlots(chunkGeometry(parameters, 0).bytes)
+  const given = new Map<number, Promise<unknown>>()
+  let ended = false
   return {
-    withShared: async (array, call) => {
-      if (array.buffer instanceof SharedArrayBuffer) return call(array)
-      const slot = free.pop() ?? new SharedArrayBuffer(bytesPerSlot)
-      const copy =
-        array instanceof Uint32Array ? new Uint32Array(slot, 0, array.length) : new Uint8Array(slot, 0, array.length)
-      copy.set(array)
+    add: async (chunkIndex, bytes) => {
+      if (ended) throw hashingEnded()
+      checkLengthAndPadding(bytes, chunkGeometry(parameters, chunkIndex).coefficientCount)
+      if (given.has(chunkIndex)) {
+        throw new CryptoError(
+          'chunk-already-added',
+          `Chunk ${chunkIndex} is in the hash already: give each chunk once.`,
+        )
+      }
+      const taken = slots.withShared(bytes, (shared) =>
+        toChunk(chunkIndex, { kind: 'hash', vector, chunkIndex, bytes: shared }),
+      )
+      given.set(chunkIndex, taken)
       try {
-        return await call(copy as typeof array)
+        await taken
+      } catch (error) {
+        given.delete(chunkIndex)
+        throw error
+      }
+    },
+    end: async () => {
+      if (ended) throw hashingEnded()
+      ended = true
+      try {
+        await Promise.allSettled(given.values())
+        const parts = (await toAll({ kind: 'read-hash', vector })) as BigUint64Array[]
+        if (given.size < parameters.chunkCount) {
+          throw new CryptoError('chunks-missing', `Only ${given.size} of ${parameters.chunkCount} chunks were hashed.`)
+        }
+        return addLinearHashes(parts.map(([first, second]): LinearHash => [first, second]))
       } finally {
-        free.push(slot)
+        await calls.end()
       }
     },
   }
 }
 
-/** One thread and the calls that wait for it. */
-interface Thread {
-  readonly ready: Promise<unknown>
-  callsWaiting(): number
-  call(request: WorkerRequest): Promise<Uint8Array | Float64Array | undefined>
-  close(): Promise<void>
-}
-
-interface Waiting {
-  resolve(result: Uint8Array | Float64Array | undefined): void
-  reject(error: CryptoError): void
-}
-
-function startThread(scheme: PayloadSchemeName): Thread {
-  const worker = new Worker(new URL('./payload-worker.ts', import.meta.url), { workerData: { scheme } })
-  const waiting = new Map<number, Waiting>()
-  let ended: CryptoError | undefined
-  let calls = 0
-  const endWith = (error: CryptoError): void => {
-    ended ??= error
-    for (const { reject } of waiting.values()) reject(ended)
-    waiting.clear()
-  }
-  worker.on('message', (reply: WorkerReply) => {
-    const call = waiting.get(reply.id)
-    waiting.delete(reply.id)
-    if (reply.ok) call?.resolve(reply.result)
-    else call?.reject(new CryptoError(reply.code, reply.message))
-  })
-  worker.on('error', (cause) => endWith(workerDied({ cause })))
-  worker.on('exit', () => endWith(workerDied()))
-  const expect = (id: number): Promise<Uint8Array | Float64Array | undefined> => {
-    if (ended !== undefined) return Promise.reject(ended)
-    return new Promise((resolve, reject) => {
-      waiting.set(id, { resolve, reject })
-    })
-  }
-  return {
-    ready: expect(-1),
-    callsWaiting: () => waiting.size,
-    call: (request) => {
-      const id = calls++
-      const answer = expect(id)
-      if (ended === undefined) worker.postMessage({ id, ...request } satisfies WorkerMessage)
-      return answer
-    },
-    close: async () => {
-      endWith(new CryptoError('workers-closed', 'The payload workers were closed: start them again.'))
-      await worker.terminate()
-    },
-  }
-}
-
-function workerDied(options?: ErrorOptions): CryptoError {
-  return new CryptoError(
-    'worker-died',
-    'A payload worker ended by itself (out of memory?). What it held is lost: start new workers and run the round again.',
-    options,
-  )
+function hashingEnded(): CryptoError {
+  return new CryptoError('already-disposed', 'This hashing was ended: begin another.')
 }

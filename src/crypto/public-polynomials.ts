@@ -28,7 +28,7 @@ const REPLACEMENT_DOMAIN = 1n << 127n
 const HIGH_WORD_MASK = 2 ** (RESIDUE_BITS - 32) - 1
 const MODULUS_LOW_WORD = Number(RING_MODULUS & 0xffffffffn)
 
-/** Expands public polynomials of one round. */
+/** Expands the polynomials, uniform in R_q, of one domain and digest. */
 export interface PublicPolynomials {
   /**
    * Writes polynomials `firstIndex`, `firstIndex + 1`, … in NTT form: as many as `words` holds, 4096 words each, a residue
@@ -42,10 +42,20 @@ export interface PublicPolynomials {
  * @throws CryptoError `digest-not-256-bits`
  */
 export function publicPolynomials(planDigest: Uint8Array): PublicPolynomials {
-  if (planDigest.length !== DIGEST_BYTES) {
-    throw new CryptoError('digest-not-256-bits', `A plan digest has ${DIGEST_BYTES} bytes, not ${planDigest.length}.`)
+  return uniformPolynomials(DOMAIN, planDigest)
+}
+
+/**
+ * The same expansion under another domain, the text in the place of "sluice/public-polynomials/v1".
+ *
+ * @param digest 32 bytes. Public.
+ * @throws CryptoError `digest-not-256-bits`
+ */
+export function uniformPolynomials(domain: Uint8Array, digest: Uint8Array): PublicPolynomials {
+  if (digest.length !== DIGEST_BYTES) {
+    throw new CryptoError('digest-not-256-bits', `A digest has ${DIGEST_BYTES} bytes, not ${digest.length}.`)
   }
-  const key = sha256(DOMAIN, planDigest)
+  const key = sha256(domain, digest)
   return {
     expand: (firstIndex, words) => {
       const blocks = BigInt(firstIndex) * BLOCKS_PER_POLYNOMIAL

@@ -67,22 +67,27 @@ export type PolynomialView = (wordCount: number) => Uint32Array
  * Finds where the C++ objects of one class keep the pointer to their coefficients, given for each handle what its
  * coefficients are known to be. Several objects are needed because a neighbouring or freed block may hold a stale copy of
  * one pointer; the offset must be right for all. `undefined` unless exactly one is.
+ *
+ * @returns the view for any object of the class, by its handle
  */
 export function locatePolynomials(
   memory: WasmMemory,
   known: readonly { readonly handle: object; readonly words: Uint32Array }[],
-): PolynomialView[] | undefined {
+): ((handle: object) => PolynomialView) | undefined {
   const addresses = known.map(({ handle }) => addressOf(handle))
   const offsets: number[] = []
   for (let offset = 0; offset < OBJECT_SEARCH_BYTES; offset += 4) {
     if (known.every(({ words }, i) => pointsAt(memory, addresses[i] + offset, words))) offsets.push(offset)
   }
   if (offsets.length !== 1) return undefined
-  // Read the pointer and the buffer anew each time: SEAL may move its data, and growth detaches the buffer.
-  return addresses.map((address) => (wordCount) => {
-    const [data] = new Uint32Array(memory.buffer, address + offsets[0], 1)
-    return new Uint32Array(memory.buffer, data, wordCount)
-  })
+  return (handle) => {
+    const pointerAddress = addressOf(handle) + offsets[0]
+    // Read the pointer and the buffer anew each time: SEAL may move its data, and growth detaches the buffer.
+    return (wordCount) => {
+      const [data] = new Uint32Array(memory.buffer, pointerAddress, 1)
+      return new Uint32Array(memory.buffer, data, wordCount)
+    }
+  }
 }
 
 /** `$$` is embind's record of a handle: not documented, though as old as embind. NaN when it is not there. */

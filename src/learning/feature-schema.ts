@@ -9,7 +9,13 @@
  * One order rules everything: features in the order of the schema, a categorical feature's values in their listed order.
  */
 import { z } from 'zod'
+import { describeIssues } from './describe-issues.ts'
 import { LearningError } from './learning-error.ts'
+
+/** Features of one schema. */
+export const FEATURES_MAX = 4096
+/** Values of one categorical feature. */
+export const CATEGORIES_MAX = 256
 
 /** Names travel into reports and model descriptions: printable, no line breaks, at most 100 characters. */
 const nameSchema = z.string().regex(/^[\p{L}\p{N}][\p{L}\p{N} _.()/%-]{0,99}$/u)
@@ -46,7 +52,7 @@ const categoricalFeatureSchema = z.strictObject({
   kind: z.literal('categorical'),
   ...featureBase,
   /** The known values, compared as the column's own type ('1' equals the number 1). Any other value is missing. */
-  values: z.array(z.string().min(1).max(200)).min(2).max(256),
+  values: z.array(z.string().min(1).max(200)).min(2).max(CATEGORIES_MAX),
 })
 
 const booleanFeatureSchema = z.strictObject({ kind: z.literal('boolean'), ...featureBase })
@@ -67,7 +73,7 @@ export const featureSchemaSchema = z
     features: z
       .array(z.discriminatedUnion('kind', [numericFeatureSchema, categoricalFeatureSchema, booleanFeatureSchema]))
       .min(1)
-      .max(4096),
+      .max(FEATURES_MAX),
     label: z.strictObject({ name: nameSchema, column: columnSchema, positiveWhen: positiveWhenSchema }),
   })
   .superRefine((schema, context) => {
@@ -135,7 +141,7 @@ export function parseFeatureSchema(input: unknown): FeatureSchema {
   if (result.success) return result.data
   throw new LearningError(
     'feature-schema-invalid',
-    `the feature schema of the job is not valid; correct it and submit the job again:\n${z.prettifyError(result.error)}`,
+    `the feature schema of the job is not valid; correct it and submit the job again:\n${describeIssues(result.error)}`,
   )
 }
 

@@ -2,7 +2,8 @@
  * What the opened sums of the statistics step say about a feature schema, and how a holder checks it when it arrives.
  */
 import { z } from 'zod'
-import type { Feature, FeatureSchema } from './feature-schema.ts'
+import { describeIssues } from './describe-issues.ts'
+import { CATEGORIES_MAX, FEATURES_MAX, type Feature, type FeatureSchema } from './feature-schema.ts'
 import { LearningError } from './learning-error.ts'
 
 /** Population mean and variance (divided by n) of a numeric feature over the training parts of all holders. */
@@ -51,24 +52,31 @@ export type FederatedStatistics = {
 
 const count = z.number().int().min(0)
 const share = z.number().min(0).max(1)
-const statisticsCounts = { name: z.string(), missingCount: count, presentCount: count }
+const statisticsCounts = { name: z.string().max(100), missingCount: count, presentCount: count }
 const federatedStatisticsSchema = z.strictObject({
   exampleCount: count,
   positiveCount: count,
   trainingExampleCount: count.min(1),
-  features: z.array(
-    z.discriminatedUnion('kind', [
-      z.strictObject({
-        kind: z.literal('numeric'),
-        ...statisticsCounts,
-        mean: z.number(),
-        variance: z.number().min(0),
-        standardDeviation: z.number().min(0),
-      }),
-      z.strictObject({ kind: z.literal('categorical'), ...statisticsCounts, frequencies: z.array(share) }),
-      z.strictObject({ kind: z.literal('boolean'), ...statisticsCounts, frequency: share }),
-    ]),
-  ),
+  // A bound of its own: every element of a list without one is looked at, and costs an issue when it is wrong.
+  features: z
+    .array(
+      z.discriminatedUnion('kind', [
+        z.strictObject({
+          kind: z.literal('numeric'),
+          ...statisticsCounts,
+          mean: z.number(),
+          variance: z.number().min(0),
+          standardDeviation: z.number().min(0),
+        }),
+        z.strictObject({
+          kind: z.literal('categorical'),
+          ...statisticsCounts,
+          frequencies: z.array(share).max(CATEGORIES_MAX),
+        }),
+        z.strictObject({ kind: z.literal('boolean'), ...statisticsCounts, frequency: share }),
+      ]),
+    )
+    .max(FEATURES_MAX),
 })
 
 /**
@@ -79,7 +87,7 @@ const federatedStatisticsSchema = z.strictObject({
  */
 export function parseFederatedStatistics(input: unknown, schema: FeatureSchema): FederatedStatistics {
   const result = federatedStatisticsSchema.safeParse(input)
-  if (!result.success) throw mismatch(z.prettifyError(result.error))
+  if (!result.success) throw mismatch(describeIssues(result.error))
   const { features } = result.data
   if (features.length !== schema.features.length) throw mismatch(`they describe ${features.length} features`)
   for (const [i, feature] of schema.features.entries()) checkFeatureStatistics(feature, features[i])

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { defineStatement, digestField, identityField, instantField } from '../protocol/statement.ts'
+import { describeIssues } from './describe-issues.ts'
 import { featureSchemaSchema, inputWidth } from './feature-schema.ts'
 import { LearningError } from './learning-error.ts'
 import { type ModelInput, modelSchema, parseModel } from './model.ts'
@@ -96,7 +97,7 @@ export const jobStatement = defineStatement<Job>('job', jobSchema)
 export function parseJobSpecification(input: unknown): JobSpecification {
   const result = jobSpecificationSchema.safeParse(input)
   if (!result.success) {
-    throw new LearningError('job-invalid', `correct the job and submit it again:\n${z.prettifyError(result.error)}`)
+    throw new LearningError('job-invalid', `correct the job and submit it again:\n${describeIssues(result.error)}`)
   }
   modelOfJob(result.data)
   return result.data

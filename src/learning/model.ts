@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { describeIssues } from './describe-issues.ts'
 import { LearningError } from './learning-error.ts'
 import { type LayerShape, layerShapes, type Shape, sizeOf } from './model-shapes.ts'
 
@@ -86,7 +87,7 @@ export interface WeightShape {
 export function parseModel(description: unknown): Model {
   const parsed = modelSchema.safeParse(description)
   if (!parsed.success) {
-    throw new LearningError('model-invalid', `correct the model description:\n${z.prettifyError(parsed.error)}`)
+    throw new LearningError('model-invalid', `correct the model description:\n${describeIssues(parsed.error)}`)
   }
   checkSizes(layerShapes(parsed.data))
   checkOutput(parsed.data)

@@ -62,9 +62,18 @@ export function decodeHeader(file: Uint8Array): SafetensorsHeader {
   const tensors = Object.entries(entries).map(([name, entry]) => locate(name, entry, dataStart))
   tensors.sort((a, b) => a.start - b.start || a.end - b.end)
   checkTiling(tensors, dataStart, file.length)
-  const texts = z.record(z.string(), z.string()).safeParse(metadata)
-  if (!texts.success) refuse('safetensors-header-invalid', '__metadata__ must map names to texts')
-  return { tensors, metadata: texts.data }
+  if (!isTexts(metadata)) refuse('safetensors-header-invalid', '__metadata__ must map names to texts')
+  return { tensors, metadata }
+}
+
+/** Stops at the first that is none: a schema would describe every wrong one of the many that fit into a header. */
+function isTexts(metadata: unknown): metadata is Record<string, string> {
+  return (
+    typeof metadata === 'object' &&
+    metadata !== null &&
+    !Array.isArray(metadata) &&
+    Object.values(metadata).every((text) => typeof text === 'string')
+  )
 }
 
 function headerText(file: Uint8Array): { json: string; dataStart: number } {
@@ -104,15 +113,15 @@ function parseJsonObject(json: string): Record<string, unknown> {
 function locate(name: string, entry: unknown, dataStart: number): TensorLocation {
   const parsed = entrySchema.safeParse(entry)
   if (!parsed.success) {
-    refuse('safetensors-header-invalid', `tensor ${JSON.stringify(name)} needs exactly dtype, shape and data_offsets`)
+    refuse('safetensors-header-invalid', `tensor ${show(name)} needs exactly dtype, shape and data_offsets`)
   }
   const { dtype, shape, data_offsets: offsets } = parsed.data
   if (dtype !== 'F32') {
-    refuse('safetensors-dtype-unsupported', `tensor ${JSON.stringify(name)} is not F32: convert it to float32`)
+    refuse('safetensors-dtype-unsupported', `tensor ${show(name)} is not F32: convert it to float32`)
   }
   const bytes = floatBytes(name, shape)
   if (offsets[1] - offsets[0] !== bytes) {
-    refuse('safetensors-offsets-invalid', `tensor ${JSON.stringify(name)}: its offsets do not span ${bytes} bytes`)
+    refuse('safetensors-offsets-invalid', `tensor ${show(name)}: its offsets do not span ${bytes} bytes`)
   }
   return { name, shape, start: dataStart + offsets[0], end: dataStart + offsets[1] }
 }
@@ -122,7 +131,7 @@ function floatBytes(name: string, shape: readonly number[]): number {
   let bytes = 4
   for (const axis of shape) {
     if (!Number.isSafeInteger(axis) || axis < 0 || !Number.isSafeInteger(bytes * axis)) {
-      refuse('safetensors-shape-invalid', `tensor ${JSON.stringify(name)} has an impossible shape`)
+      refuse('safetensors-shape-invalid', `tensor ${show(name)} has an impossible shape`)
     }
     bytes *= axis
   }
@@ -134,7 +143,7 @@ function checkTiling(tensors: readonly TensorLocation[], dataStart: number, file
   let position = dataStart
   for (const { name, start, end } of tensors) {
     if (start !== position) {
-      refuse('safetensors-offsets-invalid', `tensor ${JSON.stringify(name)} leaves a hole or overlaps another`)
+      refuse('safetensors-offsets-invalid', `tensor ${show(name)} leaves a hole or overlaps another`)
     }
     position = end
   }
@@ -159,6 +168,11 @@ function hasDuplicateMembers(json: string): boolean {
     }
   }
   return false
+}
+
+/** A name as far as a message has room for it: names are the file's, and may be as long as its header. */
+function show(name: string): string {
+  return JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name)
 }
 
 function refuse(code: LearningErrorCode, message: string): never {

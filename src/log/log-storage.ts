@@ -9,6 +9,13 @@ export interface LeafPosition {
   readonly position: number
 }
 
+/** A resource of tlog-tiles. */
+export interface TileFile {
+  /** See `tilePath`. */
+  readonly path: string
+  readonly bytes: Uint8Array
+}
+
 /**
  * Where a log lives. One writer uses it at a time; that a second one cannot do harm is the work of `compareAndSwap`, not
  * of a lock.
@@ -19,7 +26,8 @@ export interface LeafPosition {
  * under it can be read.
  *
  * - *Durability*: when a method that writes resolves, the write survives the death of the process and of the machine.
- *   When it rejects, the write may have happened or not; half of it is never seen.
+ *   When it rejects, the write may have happened or not; of several tiles or positions some may have been written, half
+ *   of one is never seen.
  * - *Idempotency*: every write may be repeated with the same arguments and resolves alike, `compareAndSwap` excepted.
  * - *Concurrency*: calls may overlap, also from several processes. A read sees every write that resolved before it began.
  * - *Retries*: an implementation may retry within a call what it knows not to have happened. The writer does not retry: it
@@ -39,12 +47,13 @@ export interface LogStorage extends LogReader {
    */
   compareAndSwap(expected: Digest | undefined, next: Uint8Array): Promise<boolean>
   /**
-   * Stores the bytes at a path of tlog-tiles. All writers that ever write to a path write the same bytes there, so the
-   * last may win, or the first.
+   * Stores tiles, all of one commit in one call, so that a commit costs few round trips. All writers that ever write to a
+   * path write the same bytes there, so the last may win, or the first. The bytes of a tile begin with those of every
+   * narrower tile of its number.
    */
-  putTile(path: string, bytes: Uint8Array): Promise<void>
-  /** Forgets the partial tiles (`<path>.p/…`) of a full tile's path; there may be none. */
-  discardPartialTiles(path: string): Promise<void>
+  putTiles(tiles: readonly TileFile[]): Promise<void>
+  /** Forgets the partial tiles (`<path>.p/…`) of the paths of full tiles; there may be none. */
+  discardPartialTiles(paths: readonly string[]): Promise<void>
   /** Stores positions; a leaf that has one already keeps it. */
   putPositions(leaves: readonly LeafPosition[]): Promise<void>
   /** Positions of these leaves, in this order; undefined for a leaf that the log does not have. */

@@ -94,7 +94,7 @@ async function applyCommit(
   fromSize: number,
   checkpoint: SignedCheckpoint,
 ): Promise<void> {
-  for (const { path, bytes } of tiles) await storage.putTile(path, bytes)
+  await storage.putTiles(tiles)
   await storage.putPositions(leaves.map((leaf, i) => ({ leafHash: toHex(leaf), position: fromSize + i })))
   await storage.publish(checkpoint.size, checkpoint.note)
   await discardFilledPartials(storage, fromSize, checkpoint.size)

@@ -1,5 +1,5 @@
 import { type Digest, digestOf } from '../crypto/digest.ts'
-import type { LeafPosition, LogStorage } from './log-storage.ts'
+import type { LeafPosition, LogStorage, TileFile } from './log-storage.ts'
 
 /**
  * A log in memory, for the simulator and for tests. Durable as long as the object lives: several writers, one after the
@@ -21,8 +21,8 @@ export class MemoryLogStorage implements LogStorage {
     return true
   }
 
-  async putTile(path: string, bytes: Uint8Array): Promise<void> {
-    this.#tiles.set(path, new Uint8Array(bytes))
+  async putTiles(tiles: readonly TileFile[]): Promise<void> {
+    for (const { path, bytes } of tiles) this.#tiles.set(path, new Uint8Array(bytes))
   }
 
   async readTile(path: string): Promise<Uint8Array | undefined> {
@@ -30,9 +30,9 @@ export class MemoryLogStorage implements LogStorage {
     return bytes && new Uint8Array(bytes)
   }
 
-  async discardPartialTiles(path: string): Promise<void> {
+  async discardPartialTiles(paths: readonly string[]): Promise<void> {
     // At most 255 widths: looked up one by one, because the map may hold a million paths.
-    for (let width = 1; width < 256; width++) this.#tiles.delete(`${path}.p/${width}`)
+    for (const path of paths) for (let width = 1; width < 256; width++) this.#tiles.delete(`${path}.p/${width}`)
   }
 
   async putPositions(leaves: readonly LeafPosition[]): Promise<void> {

@@ -80,7 +80,8 @@ function splitPoint(n: number): number {
   return split
 }
 
-function requireWithin(value: number, max: number, name: string): void {
+/** @throws LogError `out-of-range` unless the value is a whole number in 0…max */
+export function requireWithin(value: number, max: number, name: string): void {
   if (!Number.isSafeInteger(value) || value < 0 || value > max) {
     throw new LogError('out-of-range', `The ${name} ${value} is not in 0…${max}: ask for what the tree holds.`)
   }

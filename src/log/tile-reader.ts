@@ -1,3 +1,4 @@
+import { decodeEntries } from './entry-bundle.ts'
 import { decodeHashTile } from './hash-tile.ts'
 import { LogError } from './log-error.ts'
 import { perfectRoot } from './merkle-hash.ts'
@@ -45,6 +46,26 @@ export async function readHashes(
 ): Promise<readonly Uint8Array[]> {
   const { bytes, width } = await readTileOrFull(reader, address)
   return decodeHashTile(bytes, width).slice(0, address.width)
+}
+
+/**
+ * The entries [start, end) of the tree of `size` entries, 0 ≤ start ≤ end ≤ size; nothing is verified.
+ * @throws LogError `tile-missing`, `malformed-bundle`
+ */
+export async function readEntries(
+  reader: Pick<LogReader, 'readTile'>,
+  start: number,
+  end: number,
+  size: number,
+): Promise<Uint8Array[]> {
+  const entries: Uint8Array[] = []
+  for (let index = Math.floor(start / TILE_WIDTH); index * TILE_WIDTH < end; index++) {
+    const first = index * TILE_WIDTH
+    const { bytes, width } = await readTileOrFull(reader, tileInTree('entries', index, size)!)
+    const bundle = decodeEntries(bytes, width)
+    for (let i = Math.max(start, first); i < Math.min(end, first + TILE_WIDTH); i++) entries.push(bundle[i - first])
+  }
+  return entries
 }
 
 /**

@@ -1,7 +1,7 @@
 import { decodeEntries, encodeEntries } from './entry-bundle.ts'
 import { encodeHashTile } from './hash-tile.ts'
 import { LogError } from './log-error.ts'
-import type { LogStorage } from './log-storage.ts'
+import type { LogStorage, TileFile } from './log-storage.ts'
 import { equalBytes, leafHash } from './merkle-hash.ts'
 import { TILE_WIDTH, tileInTree, tilePath } from './tile-path.ts'
 import { readTileOrFull } from './tile-reader.ts'
@@ -14,12 +14,6 @@ export interface CommittedTree {
   readonly root: Uint8Array
   /** The entries of the rightmost bundle while it is partial. */
   readonly lastBundle: readonly Uint8Array[]
-}
-
-/** A resource of tlog-tiles. */
-export interface TileFile {
-  readonly path: string
-  readonly bytes: Uint8Array
 }
 
 /** What a commit leads to. */
@@ -74,10 +68,12 @@ export async function loadTree(storage: LogStorage, size: number): Promise<Commi
  * partial bundles of a full one are a hundred times its size (tlog-tiles, Partial Tiles).
  */
 export async function discardFilledPartials(storage: LogStorage, fromSize: number, size: number): Promise<void> {
+  const paths: string[] = []
   for (const level of ['entries', 0, 1, 2, 3, 4, 5, 6] as const) {
     const span = TILE_WIDTH ** (level === 'entries' ? 1 : level + 1)
     for (let index = Math.floor(fromSize / span); index < Math.floor(size / span); index++) {
-      await storage.discardPartialTiles(tilePath({ level, index, width: TILE_WIDTH }))
+      paths.push(tilePath({ level, index, width: TILE_WIDTH }))
     }
   }
+  if (paths.length > 0) await storage.discardPartialTiles(paths)
 }

@@ -1,4 +1,5 @@
 import type { Digest } from '../crypto/digest.ts'
+import { fromHex } from '../crypto/digest.ts'
 import {
   type Envelope,
   type EnvelopeSignature,
@@ -6,31 +7,39 @@ import {
   signatureOver,
   statementDigest,
 } from '../crypto/envelope.ts'
-import { addShare, packShare, unpackShare } from '../crypto/key-shares.ts'
+import { addShare, packShare } from '../crypto/key-shares.ts'
 import { RING_DEGREE } from '../crypto/ring-constants.ts'
 import type { BoxKey } from '../crypto/sealed-box.ts'
+import { combineShare, expandShareChallenge } from '../crypto/share-check.ts'
 import type { StatementKey, StatementPublicKey } from '../crypto/statement-key.ts'
 import { accepted, refused, type Verdict } from '../sluice-error.ts'
-import {
-  type Contribution,
-  contributionStatement,
-  SEALED_SHARE_CHARACTERS,
-  shareAssociatedData,
-} from './contribution.ts'
+import { abandonmentStatement } from './abandonment.ts'
+import { type Candidate, type Candidates, candidatesStatement } from './candidates.ts'
+import { checkContributors, matchContributions } from './collected-contributions.ts'
+import { judgeShares } from './judge-shares.ts'
 import { type Manifest, manifestStatement } from './manifest.ts'
+import type { OpenedShares } from './opened-shares.ts'
 import type { Refusal } from './protocol-error.ts'
-import { countOrganisations, findMember, type RoundPlan } from './round-plan.ts'
+import type { RoundLog } from './round-log.ts'
+import { findMember, type RoundPlan } from './round-plan.ts'
+import { shareCheckStatement } from './share-check.ts'
 import { shareSumStatement } from './share-sum.ts'
-import { readStatement, signStatement } from './statement.ts'
+import { parseStatement, readStatement, signStatement } from './statement.ts'
 
 /**
- * What a committee member remembers of a round. `endorsedManifest` is durable before the signature leaves: a member
- * signs one manifest per round, after a restart too (protocol §4.4).
+ * What a committee member remembers of a round. Each field is durable before the message that it speaks of leaves, and
+ * none is ever taken back: that is what makes a member answer one candidate set, one manifest, and no round that it gave
+ * up, after a restart too (protocol §4.4, docs/adr/0009).
  */
 export interface MemberRound {
   readonly plan: RoundPlan
   readonly planDigest: Digest
+  readonly checkedCandidates?: Digest
   readonly endorsedManifest?: Digest
+  /** It has given its share sum. */
+  readonly answered: boolean
+  /** It has signed that it never gives one. */
+  readonly abandoned: boolean
 }
 
 /** The keys of the member's own identity. */
@@ -41,48 +50,108 @@ export interface MemberKeys {
 }
 
 /**
- * The member's signature on a manifest, if it may give it: the coordinator's manifest of this plan, over at least
- * `minContributors` organisations of the cohort, each contribution present, signed by its holder and bound to the plan,
- * and no other manifest endorsed before. Order matters: the caller stores `round` durably, then sends `signature`.
+ * The member's share check (protocol §3): blinded combinations of what each candidate sealed to it, under the challenge that
+ * the candidates' digest fixes; complaints where nothing opened. One candidate set per plan: two challenges under one
+ * blinding would say something about keys. Order matters: the caller stores `round` durably, then sends `check`. Deterministic.
+ *
+ * @param log what the log says of the plan, under a checkpoint that t members cosigned.
+ * @param contributions the envelopes that the candidates name, in any order.
+ * @param openShares opens this member's shares; not called unless every rule is met.
+ */
+export async function checkShares(
+  round: MemberRound,
+  candidatesEnvelope: Envelope,
+  log: RoundLog,
+  contributions: readonly Envelope[],
+  coordinatorKey: StatementPublicKey,
+  keys: MemberKeys,
+  openShares: OpenedShares,
+): Promise<Verdict<{ readonly round: MemberRound; readonly check: Envelope }, Refusal>> {
+  const onDuty = checkDuty(round, keys)
+  if (!onDuty.ok) return onDuty
+  const candidates = readCandidates(round, candidatesEnvelope, log, coordinatorKey)
+  if (!candidates.ok) return candidates
+  const digest = statementDigest(candidatesEnvelope)
+  if (round.checkedCandidates !== undefined && round.checkedCandidates !== digest) {
+    return refused('other-candidates-checked', 'This member has already checked other candidates of this round.')
+  }
+  const possible = checkContributors(round.plan, candidates.value.contributions)
+  if (!possible.ok) return possible
+  const matched = matchContributions(round.plan, round.planDigest, possible.value, contributions)
+  if (!matched.ok) return matched
+  const shares = await openShares(matched.value)
+  const challenge = expandShareChallenge(fromHex(digest))
+  const holders = candidates.value.contributions.map(({ holder }) => holder)
+  const body = {
+    plan: round.planDigest,
+    candidates: digest,
+    member: keys.holder,
+    combinations: holders.flatMap((holder) => {
+      const share = shares.get(holder)
+      return share ? [{ holder, values: [...combineShare(share, challenge)] }] : []
+    }),
+    unopenable: holders.filter((holder) => !shares.has(holder)),
+  }
+  const check = signStatement(shareCheckStatement, body, keys.statementKey)
+  return accepted({ round: { ...round, checkedCandidates: digest }, check })
+}
+
+/** What every answer of a member begins with. */
+function checkDuty({ plan, abandoned }: MemberRound, keys: MemberKeys): Verdict<true, Refusal> {
+  if (!plan.committee.members.includes(keys.holder)) {
+    return refused('not-on-committee', `${keys.holder} is not on the committee of this round.`)
+  }
+  if (abandoned) return refused('round-abandoned', 'This member has given the round up, for good.')
+  return accepted(true)
+}
+
+/** The coordinator's candidates of this plan, the first that the log has, of a round that the log does not call abandoned. */
+function readCandidates(
+  { planDigest }: MemberRound,
+  envelope: Envelope,
+  log: RoundLog,
+  coordinatorKey: StatementPublicKey,
+): Verdict<Candidates, Refusal> {
+  const candidates = readStatement(candidatesStatement, envelope, coordinatorKey)
+  if (!candidates.ok) return candidates
+  if (candidates.value.plan !== planDigest) return refused('wrong-round', 'The candidates are of another plan.')
+  if (log.abandoned) return refused('round-abandoned', 'The log says that the round was abandoned.')
+  if (!log.candidates || statementDigest(log.candidates) !== statementDigest(envelope)) {
+    return refused('not-in-log', 'These are not the first candidates that the log has of this plan.')
+  }
+  return candidates
+}
+
+/**
+ * The member's signature on a manifest, if it may give it: the coordinator's manifest of this plan, the first in the log;
+ * over the logged candidates without exactly those that the logged share checks exclude; at least `minContributors`
+ * organisations of the cohort; each contribution present, signed by its holder and bound to the plan; and no other
+ * manifest endorsed before. Order matters: the caller stores `round` durably, then sends `signature`.
  *
  * @param contributions the envelopes that the manifest names, in any order.
  */
 export function endorseManifest(
   round: MemberRound,
   manifestEnvelope: Envelope,
+  log: RoundLog,
   contributions: readonly Envelope[],
   coordinatorKey: StatementPublicKey,
   keys: MemberKeys,
 ): Verdict<{ readonly round: MemberRound; readonly signature: EnvelopeSignature }, Refusal> {
-  const agreed = agreeToManifest(round, manifestEnvelope, contributions, coordinatorKey, keys)
-  if (!agreed.ok) return agreed
-  const signature = signatureOver(manifestEnvelope.payloadType, manifestEnvelope.payload, keys.statementKey)
-  return accepted({ round: agreed.value.round, signature })
-}
-
-/** Every rule under which a member lets a set of contributions be opened. Endorsing and answering go through here. */
-function agreeToManifest(
-  round: MemberRound,
-  manifestEnvelope: Envelope,
-  envelopes: readonly Envelope[],
-  coordinatorKey: StatementPublicKey,
-  keys: MemberKeys,
-): Verdict<{ readonly round: MemberRound; readonly contributions: readonly Contribution[] }, Refusal> {
-  if (!round.plan.committee.members.includes(keys.holder)) {
-    return refused('not-on-committee', `${keys.holder} is not on the committee of this round.`)
-  }
+  const onDuty = checkDuty(round, keys)
+  if (!onDuty.ok) return onDuty
   const manifest = readManifest(round, manifestEnvelope, coordinatorKey)
   if (!manifest.ok) return manifest
-  const digest = statementDigest(manifestEnvelope)
-  if (round.endorsedManifest !== undefined && round.endorsedManifest !== digest) {
-    return refused('other-manifest-endorsed', 'This member has already endorsed another manifest of this round.')
-  }
-  const contributions = matchContributions(round, manifest.value, envelopes)
-  if (!contributions.ok) return contributions
-  return accepted({ round: { ...round, endorsedManifest: digest }, contributions: contributions.value })
+  const logged = checkAgainstLog(round, manifestEnvelope, manifest.value, log, coordinatorKey)
+  if (!logged.ok) return logged
+  const matched = matchContributions(round.plan, round.planDigest, manifest.value.contributions, contributions)
+  if (!matched.ok) return matched
+  const signature = signatureOver(manifestEnvelope.payloadType, manifestEnvelope.payload, keys.statementKey)
+  const endorsed = { ...round, endorsedManifest: statementDigest(manifestEnvelope) }
+  return accepted({ round: endorsed, signature })
 }
 
-/** The coordinator's manifest of this plan, over a possible set of contributors. */
+/** The coordinator's manifest of this plan, over a possible set of contributors, and no other one than before. */
 function readManifest(
   round: MemberRound,
   envelope: Envelope,
@@ -91,89 +160,81 @@ function readManifest(
   const manifest = readStatement(manifestStatement, envelope, coordinatorKey)
   if (!manifest.ok) return manifest
   if (manifest.value.plan !== round.planDigest) return refused('wrong-round', 'The manifest is of another plan.')
-  return checkContributors(round.plan, manifest.value)
+  if (round.endorsedManifest !== undefined && round.endorsedManifest !== statementDigest(envelope)) {
+    return refused('other-manifest-endorsed', 'This member has already endorsed another manifest of this round.')
+  }
+  const possible = checkContributors(round.plan, manifest.value.contributions)
+  return possible.ok ? manifest : possible
 }
 
-/** A set that may be opened: admitted members, each once, of at least `minContributors` organisations. */
-export function checkContributors(plan: RoundPlan, manifest: Manifest): Verdict<Manifest, Refusal> {
-  const members = []
-  const seen = new Set<string>()
-  for (const { holder } of manifest.contributions) {
-    const member = findMember(plan, holder)
-    if (!member) return refused('not-in-cohort', `The manifest names ${holder}, who is not in the cohort.`)
-    if (seen.has(holder)) return refused('duplicate-contribution', `The manifest names ${holder} twice.`)
-    seen.add(holder)
-    members.push(member)
-  }
-  const organisations = countOrganisations(members)
-  if (organisations < plan.minContributors) {
-    return refused(
-      'too-few-contributors',
-      `The manifest has ${organisations} organisations; the plan demands ${plan.minContributors}.`,
-    )
-  }
-  return accepted(manifest)
-}
-
-/** Every contribution that the manifest names, read and verified, in the manifest's order. */
-function matchContributions(
+function checkAgainstLog(
   round: MemberRound,
+  envelope: Envelope,
   manifest: Manifest,
-  envelopes: readonly Envelope[],
-): Verdict<Contribution[], Refusal> {
-  const byDigest = new Map(envelopes.map((envelope) => [statementDigest(envelope), envelope]))
-  if (byDigest.size !== manifest.contributions.length) {
-    return refused('contributions-mismatch', 'The contributions sent are not those that the manifest names.')
+  log: RoundLog,
+  coordinatorKey: StatementPublicKey,
+): Verdict<true, Refusal> {
+  if (!log.candidates) return refused('not-in-log', 'The log has no candidates of this plan.')
+  const candidates = readCandidates(round, log.candidates, log, coordinatorKey)
+  if (!candidates.ok) return candidates
+  if (!log.manifest || statementDigest(log.manifest) !== statementDigest(envelope)) {
+    return refused('not-in-log', 'This is not the first manifest that the log has of this plan.')
   }
-  const contributions: Contribution[] = []
-  for (const entry of manifest.contributions) {
-    const envelope = byDigest.get(entry.contribution)
-    if (!envelope) return refused('contributions-mismatch', `The contribution of ${entry.holder} is missing.`)
-    const read = readContribution(round.plan, round.planDigest, envelope, entry.holder)
-    if (!read.ok) return read
-    if (read.value.payload.digest !== entry.payload) {
-      return refused('payload-mismatch', `The manifest names another ciphertext for ${entry.holder}.`)
-    }
-    contributions.push(read.value)
+  const candidatesDigest = statementDigest(log.candidates)
+  if (manifest.candidates !== candidatesDigest) {
+    return refused('not-in-log', 'The manifest is over other candidates than the log has.')
   }
-  return accepted(contributions)
+  if (round.checkedCandidates !== undefined && round.checkedCandidates !== candidatesDigest) {
+    return refused('other-candidates-checked', 'This member has checked other candidates of this round.')
+  }
+  return checkVerdict(round.plan, candidates.value, manifest, log.checks)
 }
 
-/** A contribution signed by this holder's key in the plan, bound to the plan, with one share for each member. */
-export function readContribution(
+/** The manifest leaves out exactly those whom the logged share checks exclude, and names why (docs/adr/0010). */
+function checkVerdict(
   plan: RoundPlan,
-  planDigest: Digest,
-  envelope: Envelope,
-  holder: string,
-): Verdict<Contribution, Refusal> {
-  const author = findMember(plan, holder)
-  if (!author) return refused('not-in-cohort', `${holder} is not in the cohort of this round.`)
-  const read = readStatement(contributionStatement, envelope, author.statementKey)
-  if (!read.ok) return read
-  const contribution = read.value
-  if (contribution.plan !== planDigest)
-    return refused('wrong-round', `The contribution of ${holder} is to another plan.`)
-  if (contribution.holder !== holder) {
-    return refused('bad-signature', `A contribution in the name of ${contribution.holder} is signed by ${holder}.`)
+  candidates: Candidates,
+  manifest: Manifest,
+  checks: readonly Envelope[],
+): Verdict<true, Refusal> {
+  if (checks.length < plan.committee.threshold) {
+    return refused('verdict-mismatch', `The log has ${checks.length} share checks; ${plan.committee.threshold} are needed.`)
   }
-  const { members } = plan.committee
-  const matches =
-    contribution.shares.length === members.length &&
-    contribution.shares.every((share, i) => share.member === members[i])
-  if (!matches)
-    return refused('shares-mismatch', `${holder} does not give one share to each committee member, in order.`)
-  // Found now it costs this contributor its place; found by a member after the seal it would cost everybody the round.
-  const odd = contribution.shares.find(({ sealed }) => sealed.length !== SEALED_SHARE_CHARACTERS)
-  if (odd) return refused('shares-mismatch', `What ${holder} gives to ${odd.member} does not have the size of a share.`)
-  return accepted(contribution)
+  const bodies = []
+  for (const check of checks) {
+    const read = parseStatement(shareCheckStatement, check)
+    if (!read.ok) return read
+    bodies.push(read.value)
+  }
+  const judged = judgeShares(plan, candidates, bodies)
+  if (!judged.ok) return judged
+  const { excluded, setAside } = judged.value
+  const names = new Set(excluded.map(({ holder }) => holder))
+  const expected = {
+    contributions: candidates.contributions.filter(({ holder }) => !names.has(holder)).map(entryText),
+    checks: checks.map(statementDigest),
+    excluded: excluded.map(({ holder, members }) => `${holder}: ${members.join()}`),
+    setAside,
+  }
+  const stated = {
+    contributions: manifest.contributions.map(entryText),
+    checks: manifest.checks,
+    excluded: manifest.excluded.map(({ holder, members }) => `${holder}: ${members.join()}`),
+    setAside: manifest.setAside,
+  }
+  return JSON.stringify(stated) === JSON.stringify(expected)
+    ? accepted(true)
+    : refused('verdict-mismatch', 'The manifest leaves out, or lets in, others than the logged share checks say.')
 }
+
+const entryText = ({ holder, contribution, payload }: Candidate) => `${holder} ${contribution} ${payload}`
 
 /**
  * The member's answer to a certificate (protocol §4.5): the sum of its shares of the sealed contributors, signed. The
- * certificate is the manifest with at least t signatures of committee members. A member that was not needed for it
- * answers all the same, unless it has endorsed another manifest; the answer then binds it like an endorsement. Order
- * matters: the caller stores `round` durably, then sends `answer`. Deterministic: a repeat gives the same bytes, after a
- * restart too.
+ * certificate is the manifest with at least t signatures of committee members; those have read the log. A member that
+ * was not needed for it answers all the same, unless it has endorsed another manifest; the answer then binds it like an
+ * endorsement. Order matters: the caller stores `round` durably, then sends `answer`. Deterministic: a repeat gives the
+ * same bytes, after a restart too.
  */
 export async function answerCertificate(
   round: MemberRound,
@@ -181,17 +242,31 @@ export async function answerCertificate(
   contributions: readonly Envelope[],
   coordinatorKey: StatementPublicKey,
   keys: MemberKeys,
+  openShares: OpenedShares,
 ): Promise<Verdict<{ readonly round: MemberRound; readonly answer: Envelope }, Refusal>> {
-  const agreed = agreeToManifest(round, certificate, contributions, coordinatorKey, keys)
-  if (!agreed.ok) return agreed
+  const onDuty = checkDuty(round, keys)
+  if (!onDuty.ok) return onDuty
+  const manifest = readManifest(round, certificate, coordinatorKey)
+  if (!manifest.ok) return manifest
   const certified = checkCertificate(round.plan, certificate)
   if (!certified.ok) return certified
-  const summed = await sumShares(round.planDigest, agreed.value.contributions, keys)
-  if (!summed.ok) return summed
-  const shareSum = Buffer.from(packShare(summed.value)).toString('base64')
-  const manifest = statementDigest(certificate)
-  const body = { plan: round.planDigest, manifest, member: keys.holder, shareSum }
-  return accepted({ round: agreed.value.round, answer: signStatement(shareSumStatement, body, keys.statementKey) })
+  const matched = matchContributions(round.plan, round.planDigest, manifest.value.contributions, contributions)
+  if (!matched.ok) return matched
+  const shares = await openShares(matched.value)
+  const sum = new Uint32Array(RING_DEGREE)
+  for (const { holder } of matched.value) {
+    const share = shares.get(holder)
+    if (!share) {
+      return refused('share-not-openable', `The share that ${holder} sealed to ${keys.holder} does not open.`)
+    }
+    // The blinding stays out: its sum would say something about the shares that were checked.
+    addShare(sum, share.subarray(0, RING_DEGREE))
+  }
+  const shareSum = Buffer.from(packShare(sum)).toString('base64')
+  const digest = statementDigest(certificate)
+  const body = { plan: round.planDigest, manifest: digest, member: keys.holder, shareSum }
+  const answer = signStatement(shareSumStatement, body, keys.statementKey)
+  return accepted({ round: { ...round, endorsedManifest: digest, answered: true }, answer })
 }
 
 /** Whether a manifest carries the signatures of at least t distinct members of the plan's committee (protocol §4.4). */
@@ -203,23 +278,23 @@ export function checkCertificate(plan: RoundPlan, certificate: Envelope): Verdic
     : refused('no-certificate', `The manifest has ${signers.length} endorsements; ${threshold} make a certificate.`)
 }
 
-/** Opens this member's share of every contribution and adds them up. */
-async function sumShares(
-  planDigest: Digest,
-  contributions: readonly Contribution[],
+/**
+ * The member's promise never to answer for a plan (docs/adr/0009), unless it has answered. Order matters: the caller stores
+ * `round` durably, then sends `signature`.
+ */
+export function giveUpRound(
+  round: MemberRound,
+  abandonment: Envelope,
+  coordinatorKey: StatementPublicKey,
   keys: MemberKeys,
-): Promise<Verdict<Uint32Array, Refusal>> {
-  const sum = new Uint32Array(RING_DEGREE)
-  for (const { holder, payload, shares } of contributions) {
-    const share = shares.find(({ member }) => member === keys.holder)!
-    const associatedData = shareAssociatedData(planDigest, holder, keys.holder, payload.digest)
-    try {
-      const packed = await keys.boxKey.open(Buffer.from(share.sealed, 'base64'), associatedData)
-      addShare(sum, unpackShare(packed, RING_DEGREE))
-      packed.fill(0)
-    } catch {
-      return refused('share-not-openable', `The share that ${holder} sealed to ${keys.holder} does not open.`)
-    }
+): Verdict<{ readonly round: MemberRound; readonly signature: EnvelopeSignature }, Refusal> {
+  if (!round.plan.committee.members.includes(keys.holder)) {
+    return refused('not-on-committee', `${keys.holder} is not on the committee of this round.`)
   }
-  return accepted(sum)
+  const read = readStatement(abandonmentStatement, abandonment, coordinatorKey)
+  if (!read.ok) return read
+  if (read.value.plan !== round.planDigest) return refused('wrong-round', 'The abandonment is of another plan.')
+  if (round.answered) return refused('already-answered', 'This member has given its share sum: it cannot be taken back.')
+  const signature = signatureOver(abandonment.payloadType, abandonment.payload, keys.statementKey)
+  return accepted({ round: { ...round, abandoned: true }, signature })
 }

@@ -19,9 +19,19 @@ export function toleratedMembers(k: number, threshold: number): number {
 }
 
 /**
+ * What decides the committee of a round: public, the same for everybody, fixed by the job's statement in the log (protocol
+ * §3). SHA-256("sluice/v1/committee-seed" NUL, job digest, round as 4 bytes big-endian).
+ */
+export function committeeSeed(job: Digest, round: number): Digest {
+  const number = Buffer.alloc(4)
+  number.writeUInt32BE(round)
+  return digestOf(Buffer.from('sluice/v1/committee-seed\0'), fromHex(job), number)
+}
+
+/**
  * Draws the committee from public randomness: holders ordered by H(seed ‖ holder), the first of each organisation, k of
  * them. One seat an organisation, because f counts parties that collude and not their nodes. Nobody who cannot choose the
- * seed chooses the committee; the transparency log will fix the seed (protocol §3).
+ * seed chooses the committee.
  *
  * @param seed 32 bytes, public.
  * @param organisationOf the organisation behind a holder; each holder its own unless told.

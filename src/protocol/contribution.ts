@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { type Digest, digestOf, fromHex } from '../crypto/digest.ts'
 import { shareBytes } from '../crypto/key-shares.ts'
-import { RING_DEGREE } from '../crypto/ring-constants.ts'
 import { SEALED_BOX_OVERHEAD_BYTES } from '../crypto/sealed-box.ts'
+import { SHARED_NUMBERS } from '../crypto/share-check.ts'
 import { base64Field, defineStatement, digestField, identityField } from './statement.ts'
 
 /** The body of a contribution statement (protocol §4.2): names the ciphertext, carries the sealed key shares. */
@@ -10,7 +10,7 @@ export const contributionSchema = z.strictObject({
   plan: digestField,
   holder: identityField,
   payload: z.strictObject({ digest: digestField, bytes: z.int().min(1) }),
-  /** One share of the one-time key per committee member, HPKE-sealed to it, in the committee's order. */
+  /** One share of the one-time key and its blinding per committee member, HPKE-sealed to it, in the committee's order. */
   shares: z.array(z.strictObject({ member: identityField, sealed: base64Field })).min(2),
 })
 
@@ -19,7 +19,7 @@ export type Contribution = z.infer<typeof contributionSchema>
 export const contributionStatement = defineStatement('contribution', contributionSchema)
 
 /** Characters of one sealed share in base64: the packed share, the encapsulated key, the tag. */
-export const SEALED_SHARE_CHARACTERS = 4 * Math.ceil((shareBytes(RING_DEGREE) + SEALED_BOX_OVERHEAD_BYTES) / 3)
+export const SEALED_SHARE_CHARACTERS = 4 * Math.ceil((shareBytes(SHARED_NUMBERS) + SEALED_BOX_OVERHEAD_BYTES) / 3)
 
 /** The encrypted vector of one holder as the statement names it. */
 export interface PayloadReference {

@@ -3,14 +3,15 @@ import type { Envelope } from '../crypto/envelope.ts'
 import { packShare, splitKey } from '../crypto/key-shares.ts'
 import type { Randomness } from '../crypto/randomness.ts'
 import { sealBox } from '../crypto/sealed-box.ts'
+import { drawSharedNumbers } from '../crypto/share-check.ts'
 import type { StatementKey } from '../crypto/statement-key.ts'
 import { contributionStatement, type PayloadReference, shareAssociatedData } from './contribution.ts'
 import { findMember, type RoundPlan } from './round-plan.ts'
 import { signStatement } from './statement.ts'
 
 /**
- * The contributor's last step (protocol §4.2): shares its one-time key among the committee, seals each share to its
- * member, and signs the contribution that names the uploaded ciphertext.
+ * The contributor's last step (protocol §4.2): shares its one-time key, and blinding for the check of the shares, among
+ * the committee, seals each share to its member, and signs the contribution that names the uploaded ciphertext.
  *
  * The plan has passed `examinePlan`; the payload was protected under exactly this key and plan.
  *
@@ -27,7 +28,9 @@ export async function signContribution(
   randomness: Randomness,
 ): Promise<Envelope> {
   const { members, threshold } = plan.committee
-  const shares = splitKey(oneTimeKey, threshold, members.length, randomness)
+  const shared = drawSharedNumbers(oneTimeKey, randomness)
+  const shares = splitKey(shared, threshold, members.length, randomness)
+  shared.fill(0)
   const sealed = await Promise.all(
     members.map(async (member, i) => {
       const packed = packShare(shares[i])

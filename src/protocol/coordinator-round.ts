@@ -4,17 +4,20 @@ import { unpackShare } from '../crypto/key-shares.ts'
 import { RING_DEGREE } from '../crypto/ring-constants.ts'
 import type { StatementKey } from '../crypto/statement-key.ts'
 import { accepted, refused, type Verdict } from '../sluice-error.ts'
-import { checkContributors, readContribution } from './committee-member.ts'
+import { type Candidate, candidatesStatement } from './candidates.ts'
+import { checkContributors, readContribution } from './collected-contributions.ts'
 import type { Contribution, PayloadReference } from './contribution.ts'
+import { judgeShares, type ShareVerdict } from './judge-shares.ts'
 import { type KeySumCandidate, keySumCandidates } from './key-sum.ts'
-import { manifestStatement } from './manifest.ts'
+import { type Manifest, manifestStatement } from './manifest.ts'
 import { ProtocolError, type Refusal } from './protocol-error.ts'
 import { checkPlanConsistency, findMember, planParameters, type RoundPlan, roundPlanStatement } from './round-plan.ts'
+import { type ShareCheck, shareCheckStatement } from './share-check.ts'
 import { shareSumStatement } from './share-sum.ts'
-import { readStatement, signStatement } from './statement.ts'
+import { parseStatement, readStatement, signStatement } from './statement.ts'
 
 /** Where a round stands; docs/PROTOCOL.md draws the transitions. `abandoned` is reachable from all but `published`. */
-export type RoundPhase = 'collecting' | 'sealed' | 'certified' | 'opened' | 'published' | 'abandoned'
+export type RoundPhase = 'collecting' | 'checking' | 'sealed' | 'certified' | 'opened' | 'published' | 'abandoned'
 
 export interface ReceivedContribution {
   readonly envelope: Envelope
@@ -33,6 +36,10 @@ export interface CoordinatorRound {
   readonly planEnvelope: Envelope
   readonly planDigest: Digest
   readonly contributions: ReadonlyMap<string, ReceivedContribution>
+  /** What was collected, once collecting has ended. */
+  readonly candidates?: Envelope
+  /** Share checks by member, in the order of arrival. */
+  readonly checks: ReadonlyMap<string, Envelope>
   /** The manifest with the endorsements so far; the certificate once `phase` is `certified`. */
   readonly manifest?: Envelope
   readonly shareSums: ReadonlyMap<string, Uint32Array>
@@ -47,7 +54,7 @@ export function planRound(plan: RoundPlan, key: StatementKey): CoordinatorRound 
   if (!consistent.ok) throw new ProtocolError('impossible-plan', consistent.reason)
   const planEnvelope = signStatement(roundPlanStatement, plan, key)
   const planDigest = statementDigest(planEnvelope)
-  return { phase: 'collecting', plan, planEnvelope, planDigest, contributions: new Map(), shareSums: new Map() }
+  return { phase: 'collecting', plan, planEnvelope, planDigest, contributions: new Map(), checks: new Map(), shareSums: new Map() }
 }
 
 /**
@@ -93,31 +100,114 @@ function findPayloadMismatch(plan: RoundPlan, named: PayloadReference, uploaded:
 }
 
 /**
- * Closes the set (§4.3): signs the manifest over the contributions received. The caller makes the new state durable
- * before anyone sees the manifest: two manifests of one round must never exist.
+ * Ends collecting: signs the candidates (§3, §4.3). The caller makes the new state durable and logs the candidates before any
+ * member sees them: two candidate sets of one round must never exist.
+ * @param nonce 32 random bytes, hexadecimal
+ */
+export function closeCollection(
+  round: CoordinatorRound,
+  nonce: Digest,
+  key: StatementKey,
+  now: Date,
+): Verdict<CoordinatorRound, Refusal> {
+  if (round.phase !== 'collecting') return refused('wrong-phase', `The round is ${round.phase}: its candidates stand.`)
+  const possible = checkContributors(round.plan, listCandidates(round))
+  if (!possible.ok) return possible
+  const body = { plan: round.planDigest, contributions: possible.value, nonce, closedAt: now.toISOString() }
+  return accepted({ ...round, phase: 'checking', candidates: signStatement(candidatesStatement, body, key) })
+}
+
+function listCandidates({ contributions }: CoordinatorRound): Candidate[] {
+  const entries = [...contributions].sort(([a], [b]) => (a < b ? -1 : 1))
+  return entries.map(([holder, { digest, contribution }]) => ({
+    holder,
+    contribution: digest,
+    payload: contribution.payload.digest,
+  }))
+}
+
+/** Takes in one member's share check (§3). The same again is accepted without effect. */
+export function receiveShareCheck(
+  round: CoordinatorRound,
+  member: string,
+  envelope: Envelope,
+): Verdict<CoordinatorRound, Refusal> {
+  if (round.phase !== 'checking') return refused('wrong-phase', `The round is ${round.phase}: no share checks are due.`)
+  if (!round.plan.committee.members.includes(member)) {
+    return refused('not-on-committee', `${member} is not on the committee of this round.`)
+  }
+  const read = readStatement(shareCheckStatement, envelope, findMember(round.plan, member)!.statementKey)
+  if (!read.ok) return read
+  if (read.value.plan !== round.planDigest || read.value.candidates !== statementDigest(round.candidates!)) {
+    return refused('wrong-round', `The share check of ${member} is of other candidates.`)
+  }
+  if (read.value.member !== member) return refused('bad-signature', `${member} checks in the name of another member.`)
+  const judged = judge(round, [read.value])
+  if (!judged.ok) return judged
+  const earlier = round.checks.get(member)
+  if (earlier && statementDigest(earlier) !== statementDigest(envelope)) {
+    return refused('malformed-check', `${member} has given another share check before.`)
+  }
+  return accepted({ ...round, checks: new Map(round.checks).set(member, envelope) })
+}
+
+function judge(round: CoordinatorRound, checks: readonly ShareCheck[]): Verdict<ShareVerdict, Refusal> {
+  const candidates = parseStatement(candidatesStatement, round.candidates!)
+  return candidates.ok ? judgeShares(round.plan, candidates.value, checks) : candidates
+}
+
+/** The share checks in the committee's order: what a manifest rests on. */
+export function orderedChecks({ plan, checks }: CoordinatorRound): Envelope[] {
+  return plan.committee.members.flatMap((member) => checks.get(member) ?? [])
+}
+
+/**
+ * Closes the set (§4.3): signs the manifest over the candidates that the share checks leave in. The caller logs the checks
+ * first, and makes the new state durable before anyone sees the manifest: two manifests of one round must never exist.
  */
 export function sealRound(round: CoordinatorRound, key: StatementKey, now: Date): Verdict<CoordinatorRound, Refusal> {
-  if (round.phase !== 'collecting')
-    return refused('wrong-phase', `The round is ${round.phase}: it cannot be sealed again.`)
-  const entries = [...round.contributions].sort(([a], [b]) => (a < b ? -1 : 1))
+  if (round.phase !== 'checking')
+    return refused('wrong-phase', `The round is ${round.phase}: it cannot be sealed.`)
+  const { threshold } = round.plan.committee
+  const checks = orderedChecks(round)
+  if (checks.length < threshold) {
+    return refused('verdict-mismatch', `${checks.length} members have checked their shares; ${threshold} are needed.`)
+  }
+  const bodies = checks.flatMap((check) => {
+    const read = parseStatement(shareCheckStatement, check)
+    return read.ok ? [read.value] : []
+  })
+  const judged = judge(round, bodies)
+  if (!judged.ok) return judged
+  const { excluded, setAside } = judged.value
+  const out = new Set(excluded.map(({ holder }) => holder))
+  const contributions = listCandidates(round).filter(({ holder }) => !out.has(holder))
+  const possible = checkContributors(round.plan, contributions)
+  if (!possible.ok) return possible
   const manifest = {
     plan: round.planDigest,
-    contributions: entries.map(([holder, { digest, contribution }]) => ({
-      holder,
-      contribution: digest,
-      payload: contribution.payload.digest,
-    })),
+    candidates: statementDigest(round.candidates!),
+    contributions,
+    checks: checks.map(statementDigest),
+    excluded: [...excluded],
+    setAside: [...setAside],
     sealedAt: now.toISOString(),
   }
-  const possible = checkContributors(round.plan, manifest)
-  if (!possible.ok) return possible
   return accepted({ ...round, phase: 'sealed', manifest: signStatement(manifestStatement, manifest, key) })
 }
 
-/** The sealed contributions, in the manifest's order. Empty before the seal. */
-export function sealedContributions(round: CoordinatorRound): ReceivedContribution[] {
-  if (!round.manifest) return []
-  return [...round.contributions].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, received]) => received)
+/** What a sealed round's manifest says. @throws ProtocolError `phase-out-of-order` before the seal */
+export function manifestOf(round: CoordinatorRound): Manifest {
+  const read = round.manifest && parseStatement(manifestStatement, round.manifest)
+  if (!read?.ok) throw new ProtocolError('phase-out-of-order', `The round is ${round.phase} and has no manifest.`)
+  return read.value
+}
+
+/** The contributions of a set that is closed: the candidates', and once the round is sealed the manifest's, in their order. */
+export function closedContributions(round: CoordinatorRound): ReceivedContribution[] {
+  if (!round.candidates) return []
+  const entries = round.manifest ? manifestOf(round).contributions : listCandidates(round)
+  return entries.map(({ holder }) => round.contributions.get(holder)!)
 }
 
 /** Adds a member's signature to the manifest (§4.4); with the t-th the round is `certified`. */
@@ -190,7 +280,7 @@ export function candidateKeySums(round: CoordinatorRound): Generator<KeySumCandi
     const share = round.shareSums.get(member)
     return share ? [{ member, point: i + 1, share }] : []
   })
-  return keySumCandidates(points, threshold, round.contributions.size)
+  return keySumCandidates(points, threshold, manifestOf(round).contributions.length)
 }
 
 /** The same round in a later phase; phases only go forward. */
@@ -198,7 +288,7 @@ export function advanceRound(round: CoordinatorRound, phase: 'opened' | 'publish
   const allowed: Record<typeof phase, readonly RoundPhase[]> = {
     opened: ['certified'],
     published: ['opened'],
-    abandoned: ['collecting', 'sealed', 'certified', 'opened'],
+    abandoned: ['collecting', 'checking', 'sealed', 'certified', 'opened'],
   }
   if (!allowed[phase].includes(round.phase)) {
     throw new ProtocolError('phase-out-of-order', `A round that is ${round.phase} cannot become ${phase}.`)

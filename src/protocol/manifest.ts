@@ -1,16 +1,26 @@
 import { z } from 'zod'
+import { candidateSchema } from './candidates.ts'
 import { defineStatement, digestField, identityField, instantField } from './statement.ts'
+
+/** A contributor that the share checks leave out, and the members with whom it does not agree. */
+export const exclusionSchema = z.strictObject({ holder: identityField, members: z.array(identityField) })
+
+export type Exclusion = z.infer<typeof exclusionSchema>
 
 /**
  * The body of a manifest (protocol §4.3): the closed set of contributions, by digest, in the order of the holders'
- * names. Signed by the coordinator; with the signatures of t committee members over the same bytes the envelope is the
- * round's *certificate* (§4.4).
+ * names: the candidates without those that the share checks exclude. Signed by the coordinator; with the signatures of t
+ * committee members over the same bytes the envelope is the round's *certificate* (§4.4).
  */
 export const manifestSchema = z.strictObject({
   plan: digestField,
-  contributions: z
-    .array(z.strictObject({ holder: identityField, contribution: digestField, payload: digestField }))
-    .min(2),
+  candidates: digestField,
+  contributions: z.array(candidateSchema).min(2),
+  /** Digests of the share checks that it rests on: all that are in the log before it, in the committee's order. */
+  checks: z.array(digestField),
+  excluded: z.array(exclusionSchema),
+  /** Members whose share checks were set aside. */
+  setAside: z.array(identityField),
   sealedAt: instantField,
 })
 

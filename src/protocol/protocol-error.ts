@@ -25,6 +25,27 @@ export type Refusal =
   | 'payload-mismatch'
   | 'shares-mismatch'
   | 'share-not-openable'
+  // registry
+  | 'registry-out-of-order'
+  | 'quorum-not-met'
+  | 'already-admitted'
+  | 'not-a-member'
+  | 'unusable-key'
+  // log
+  | 'checkpoint-not-accepted'
+  | 'not-in-log'
+  // candidates, share checks
+  | 'other-candidates-checked'
+  | 'malformed-check'
+  | 'verdict-mismatch'
+  // abandonment
+  | 'round-abandoned'
+  | 'not-abandoned'
+  | 'already-answered'
+  | 'question-answered'
+  // published sum
+  | 'bad-payload-hash'
+  | 'wrong-sum'
   // manifest, certificate, share sums
   | 'too-few-contributors'
   | 'contributions-mismatch'

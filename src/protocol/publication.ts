@@ -1,15 +1,31 @@
 import { z } from 'zod'
-import { defineStatement, digestField } from './statement.ts'
+import { linearHashField } from './payload-hash.ts'
+import { base64Field, defineStatement, digestField, identityField } from './statement.ts'
+
+/** A contributor's payload hash as a publication carries it; plan and manifest are the publication's. */
+export const signedHashSchema = z.strictObject({
+  holder: identityField,
+  hash: linearHashField,
+  /** Of the `payload-hash` statement, 64 bytes. */
+  signature: base64Field,
+})
+
+export type SignedHash = z.infer<typeof signedHashSchema>
 
 /**
  * The body of a publication (protocol §4.6): what the round came to. `aggregate` names the opened lane sums;
  * `output` names what the job made of them (the next model version, the federated statistics, the metrics).
  */
 export const publicationSchema = z.strictObject({
+  job: digestField,
   plan: digestField,
   manifest: digestField,
   contributors: z.int().min(2),
   aggregate: digestField,
+  /** What the sum was opened from: the sum of the ciphertexts and of the keys, for the holders of the round (docs/adr/0011). */
+  opening: digestField,
+  /** Of the contributors that gave one, in the manifest's order. */
+  hashes: z.array(signedHashSchema),
   output: z.strictObject({ name: z.string(), digest: digestField }),
 })
 

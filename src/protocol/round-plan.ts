@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { KEY_ADDITIVE_RLWE } from '../crypto/key-additive-scheme.ts'
 import { payloadParameters } from '../crypto/payload-parameters.ts'
 import { accepted, refused, type Verdict } from '../sluice-error.ts'
-import { toleratedMembers } from './committee.ts'
+import { committeeSeed, drawCommittee, toleratedMembers } from './committee.ts'
 import type { Refusal } from './protocol-error.ts'
 import { endsInCheck, hasUsableStep, vectorLength, vectorSchema } from './segments.ts'
 import { defineStatement, digestField, identityField, instantField, publicKeyField } from './statement.ts'
@@ -49,6 +49,8 @@ export const roundPlanSchema = z.strictObject({
   payload: z.strictObject({ scheme: z.literal(KEY_ADDITIVE_RLWE) }),
   /** Contributions that arrive later are refused. */
   collectUntil: instantField,
+  /** Digest of the registry statement up to which the cohort's members are taken from the registry. */
+  registry: digestField,
 })
 
 export type RoundPlan = z.infer<typeof roundPlanSchema>
@@ -92,7 +94,25 @@ function checkCommittee(plan: RoundPlan): string | undefined {
   if (tolerates > toleratedMembers(members.length, threshold)) {
     return `${threshold} of ${members.length} members do not tolerate ${tolerates} colluding ones.`
   }
-  return checkSeats(plan)
+  return checkSeats(plan) ?? checkDraw(plan)
+}
+
+/** A coordinator that could choose the committee would choose colluders: everybody draws it again. */
+function checkDraw(plan: RoundPlan): string | undefined {
+  if (countOrganisations(plan.cohort) < 2) return 'The cohort has one organisation: there is nobody to hide among.'
+  const drawn = drawPlanCommittee(plan)
+  const { members, threshold } = plan.committee
+  if (threshold !== drawn.threshold || members.join() !== drawn.members.join()) {
+    return 'The committee is not the one that job and round draw from the cohort.'
+  }
+  return undefined
+}
+
+/** The committee that a job's round has over a cohort; every role draws it itself (protocol §3). */
+export function drawPlanCommittee({ job, round, cohort }: Pick<RoundPlan, 'job' | 'round' | 'cohort'>) {
+  const organisations = new Map(cohort.map(({ holder, organisation }) => [holder, organisation]))
+  const names = cohort.map(({ holder }) => holder)
+  return drawCommittee(names, committeeSeed(job, round), (holder) => organisations.get(holder)!)
 }
 
 /** An organisation is one party however many nodes it runs: with more than f seats it alone would break what f promises. */

@@ -12,6 +12,8 @@ import { ProtocolError, type Refusal } from './protocol-error.ts'
 export interface StatementKind<T> {
   readonly payloadType: string
   readonly schema: z.ZodType<T>
+  /** {@link STATEMENT_SIGNATURES_MAX} unless told. */
+  readonly signaturesMax?: number
 }
 
 /** No statement of the protocol is larger; a contribution with sealed shares for a committee of 15 has about 135 kB. */
@@ -34,8 +36,8 @@ export const base64Field = z
   .base64()
   .refine((text) => Buffer.from(text, 'base64').toString('base64') === text, 'not canonical base64')
 
-export function defineStatement<T>(name: string, schema: z.ZodType<T>): StatementKind<T> {
-  return { payloadType: `application/vnd.sluice.v1.${name}+json`, schema }
+export function defineStatement<T>(name: string, schema: z.ZodType<T>, signaturesMax?: number): StatementKind<T> {
+  return { payloadType: `application/vnd.sluice.v1.${name}+json`, schema, signaturesMax }
 }
 
 /**
@@ -44,6 +46,15 @@ export function defineStatement<T>(name: string, schema: z.ZodType<T>): Statemen
  * @throws ProtocolError `statement-too-large`: the plan of a cohort of tens of thousands, say.
  */
 export function signStatement<T>(kind: StatementKind<T>, value: T, key: StatementKey): Envelope {
+  return signEnvelope(kind.payloadType, statementBytes(kind, value), key)
+}
+
+/**
+ * The exact bytes of a statement's body: fields in the order of the schema, no white space. Whoever knows all of a small
+ * statement's fields can rebuild it, and verify a signature that came alone.
+ * @throws ProtocolError `statement-too-large`
+ */
+export function statementBytes<T>(kind: StatementKind<T>, value: T): Uint8Array {
   const body = new TextEncoder().encode(JSON.stringify(kind.schema.parse(value)))
   if (body.length > STATEMENT_BYTES_MAX) {
     throw new ProtocolError(
@@ -51,7 +62,7 @@ export function signStatement<T>(kind: StatementKind<T>, value: T, key: Statemen
       `A ${kind.payloadType} of ${body.length} bytes is over ${STATEMENT_BYTES_MAX}: take a smaller cohort.`,
     )
   }
-  return signEnvelope(kind.payloadType, body, key)
+  return body
 }
 
 /** The body of an envelope that `signer` signed. A stranger's bytes are not parsed: size, type, signature, then form. */
@@ -60,7 +71,7 @@ export function readStatement<T>(
   envelope: Envelope,
   signer: StatementPublicKey,
 ): Verdict<T, Refusal> {
-  const objection = examineEnvelope(kind.payloadType, envelope)
+  const objection = examineEnvelope(kind, envelope)
   if (objection) return objection
   if (!isSignedBy(envelope, signer)) {
     return refused('bad-signature', `A ${kind.payloadType} is not signed by the key ${signer.slice(0, 16)}….`)
@@ -70,20 +81,20 @@ export function readStatement<T>(
 
 /** The body without a signature check: for reading who claims to have signed. Follow with {@link readStatement}. */
 export function parseStatement<T>(kind: StatementKind<T>, envelope: Envelope): Verdict<T, Refusal> {
-  return examineEnvelope(kind.payloadType, envelope) ?? parseBody(kind, envelope)
+  return examineEnvelope(kind, envelope) ?? parseBody(kind, envelope)
 }
 
 /** What can be said against an envelope before its body is looked at, or any signature verified. */
-function examineEnvelope(payloadType: string, envelope: Envelope): Verdict<never, Refusal> | undefined {
+function examineEnvelope(
+  { payloadType, signaturesMax = STATEMENT_SIGNATURES_MAX }: StatementKind<unknown>,
+  envelope: Envelope,
+): Verdict<never, Refusal> | undefined {
   const { payload, signatures } = envelope
   if (payload.length > STATEMENT_BYTES_MAX) {
     return refused('statement-too-large', `A statement has ${payload.length} bytes, over ${STATEMENT_BYTES_MAX}.`)
   }
-  if (signatures.length > STATEMENT_SIGNATURES_MAX) {
-    return refused(
-      'statement-too-large',
-      `A statement has ${signatures.length} signatures, over ${STATEMENT_SIGNATURES_MAX}.`,
-    )
+  if (signatures.length > signaturesMax) {
+    return refused('statement-too-large', `A statement has ${signatures.length} signatures, over ${signaturesMax}.`)
   }
   if (envelope.payloadType !== payloadType) {
     return refused('wrong-statement-type', `Expected ${payloadType}, got ${envelope.payloadType.slice(0, 80)}.`)

@@ -2,9 +2,11 @@ import type { CoordinatorStore } from '../coordinator/ports.ts'
 import type { Database } from './database.ts'
 import { jobEventRecords } from './job-event-records.ts'
 import { jobRecords } from './job-records.ts'
+import { databaseLogStorage } from './log-storage.ts'
 import { migrate, readMigrations } from './migrations.ts'
 import { openPgliteDatabase } from './pglite-database.ts'
 import { openPostgresDatabase } from './postgres-database.ts'
+import { registryRecords } from './registry-records.ts'
 import { roundRecords } from './round-records.ts'
 import { statementJournal } from './statement-journal.ts'
 import { StoreError } from './store-error.ts'
@@ -48,6 +50,8 @@ export function coordinatorStoreOver(database: Database): CoordinatorStore {
     ...jobRecords(database),
     ...jobEventRecords(database),
     ...roundRecords(database),
+    ...registryRecords(database),
+    log: databaseLogStorage(database),
     close: () => database.close(),
   }
 }

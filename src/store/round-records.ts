@@ -1,6 +1,6 @@
 import type { CoordinatorStore, JobEvent, JobOutput, RoundRecord } from '../coordinator/ports.ts'
 import type { Digest } from '../crypto/digest.ts'
-import { type Envelope, encodeEnvelope, statementDigest } from '../crypto/envelope.ts'
+import { decodeEnvelope, type Envelope, encodeEnvelope, statementDigest } from '../crypto/envelope.ts'
 import type { CoordinatorRound, ReceivedContribution, RoundPhase } from '../protocol/coordinator-round.ts'
 import type { Database, Queryable, Transaction } from './database.ts'
 import { appendJobEvent } from './job-event-records.ts'
@@ -13,11 +13,12 @@ import { storableReason } from './stored-text.ts'
 /** From where a round may come into a phase; from the phase itself too, so that a write may be repeated. */
 const PHASES_BEFORE: Record<RoundPhase, readonly RoundPhase[]> = {
   collecting: ['collecting'],
-  sealed: ['collecting', 'sealed'],
+  checking: ['collecting', 'checking'],
+  sealed: ['checking', 'sealed'],
   certified: ['sealed', 'certified'],
   opened: ['certified', 'opened'],
   published: ['opened', 'published'],
-  abandoned: ['collecting', 'sealed', 'certified', 'opened', 'abandoned'],
+  abandoned: ['collecting', 'checking', 'sealed', 'certified', 'opened', 'abandoned'],
 }
 
 /**
@@ -29,10 +30,12 @@ const MOVE_ROUND = `
     phase = $2,
     manifest_digest = coalesce(manifest_digest, $3),
     manifest = coalesce($4::json, manifest),
-    reason = coalesce(reason, $5)
+    reason = coalesce(reason, $5),
+    candidates = coalesce(candidates, $7::json)
   WHERE plan_digest = $1
     AND phase = ANY (string_to_array($6, ' '))
     AND ($3::text IS NULL OR manifest_digest IS NULL OR manifest_digest = $3)
+    AND ($7::text IS NULL OR candidates IS NULL OR candidates::text = $7::text)
   RETURNING plan_digest`
 
 /** The rounds' part of the store; contracts on {@link CoordinatorStore}. */
@@ -40,20 +43,29 @@ export function roundRecords(
   database: Database,
 ): Pick<
   CoordinatorStore,
-  'addRound' | 'addContribution' | 'setRoundPhase' | 'publishRound' | 'listRounds' | 'abandonOpenRounds'
+  | 'addRound'
+  | 'addContribution'
+  | 'setRoundPhase'
+  | 'setAbandonment'
+  | 'publishRound'
+  | 'listRounds'
+  | 'abandonOpenRounds'
 > {
   return {
     addRound: (round) => addRound(database, round),
     addContribution: (planDigest, holder, received) => addContribution(database, planDigest, holder, received),
     setRoundPhase: (planDigest, phase, options = {}) => setRoundPhase(database, planDigest, phase, options),
+    setAbandonment: (planDigest, abandonment) => setAbandonment(database, planDigest, abandonment),
     publishRound: (planDigest, publication, output, at, event) =>
       retryOnConflict(() => database.transaction((tx) => publishRound(tx, planDigest, publication, output, at, event))),
     listRounds: async (job) => {
       const rows = await database.query<RoundRow>(
-        `SELECT plan_digest AS "planDigest", job, round, step, phase, reason FROM rounds WHERE job = $1 ORDER BY round`,
+        `SELECT plan_digest AS "planDigest", job, round, step, phase, reason, plan_envelope::text AS plan,
+           abandonment::text AS abandonment, publication::text AS publication
+         FROM rounds WHERE job = $1 ORDER BY round`,
         [job],
       )
-      return rows.map(({ reason, ...row }) => (reason === null ? row : { ...row, reason }))
+      return rows.map(toRecord)
     },
     abandonOpenRounds: async (job, reason) => {
       const rows = await database.query<{ plan_digest: Digest; round: number }>(
@@ -66,7 +78,43 @@ export function roundRecords(
   }
 }
 
-type RoundRow = Omit<RoundRecord, 'reason'> & { readonly reason: string | null }
+type RoundRow = Pick<RoundRecord, 'planDigest' | 'job' | 'round' | 'step' | 'phase'> & {
+  readonly reason: string | null
+  readonly plan: string
+  readonly abandonment: string | null
+  readonly publication: string | null
+}
+
+function toRecord({ reason, plan, abandonment, publication, ...row }: RoundRow): RoundRecord {
+  return {
+    ...row,
+    plan: decodeEnvelope(plan),
+    ...(reason === null ? {} : { reason }),
+    ...(abandonment === null ? {} : { abandonment: decodeEnvelope(abandonment) }),
+    ...(publication === null ? {} : { publication: decodeEnvelope(publication) }),
+  }
+}
+
+async function setAbandonment(database: Database, planDigest: Digest, abandonment: Envelope): Promise<void> {
+  const stored = await database.query(
+    `UPDATE rounds SET abandonment = $2::json
+     WHERE plan_digest = $1 AND phase = 'abandoned'
+       AND (abandonment IS NULL OR abandonment->>'payload' = $2::json->>'payload')
+     RETURNING plan_digest`,
+    [planDigest, encodeEnvelope(abandonment)],
+  )
+  if (stored.length > 0) return
+  const [round] = await database.query<{ phase: RoundPhase }>('SELECT phase FROM rounds WHERE plan_digest = $1', [
+    planDigest,
+  ])
+  if (!round) throw new StoreError('not-found', `There is no round with the plan ${planDigest}: add it first.`)
+  throw new StoreError(
+    'conflict',
+    round.phase === 'abandoned'
+      ? 'The round has another abandonment. That one stands: read the round anew.'
+      : `The round is ${round.phase}: only an abandoned one has an abandonment.`,
+  )
+}
 
 async function addRound(database: Database, { plan, planDigest, planEnvelope }: CoordinatorRound): Promise<void> {
   const added = await database.query(
@@ -106,7 +154,7 @@ async function setRoundPhase(
   database: Queryable,
   planDigest: Digest,
   phase: RoundPhase,
-  { manifest, reason }: { manifest?: Envelope; reason?: string },
+  { candidates, manifest, reason }: { candidates?: Envelope; manifest?: Envelope; reason?: string },
 ): Promise<void> {
   const moved = await database.query(MOVE_ROUND, [
     planDigest,
@@ -115,6 +163,7 @@ async function setRoundPhase(
     manifest ? encodeEnvelope(manifest) : null,
     storableReason(reason),
     PHASES_BEFORE[phase].join(' '),
+    candidates ? encodeEnvelope(candidates) : null,
   ])
   if (moved.length === 0) throw await whyNotMoved(database, planDigest, phase)
 }
@@ -133,6 +182,10 @@ async function publishRound(
     planDigest,
   ])
   await addJobOutput(transaction, job, output)
+  await transaction.query('UPDATE rounds SET publication = coalesce(publication, $2::json) WHERE plan_digest = $1', [
+    planDigest,
+    encodeEnvelope(publication),
+  ])
   await appendStatement(transaction, publication)
   await appendJobEvent(transaction, job, at, event)
 }
@@ -145,7 +198,7 @@ async function whyNotMoved(database: Queryable, planDigest: Digest, wanted: Roun
   if (PHASES_BEFORE[wanted].includes(round.phase)) {
     return new StoreError(
       'conflict',
-      'The round is sealed with another manifest. That one stands: read the round anew.',
+      'The round has other candidates or another manifest. Those stand: read the round anew.',
     )
   }
   return new StoreError('conflict', `The round is ${round.phase} and cannot become ${wanted}: read the round anew.`)

@@ -1,8 +1,16 @@
 import { isDigest } from '../crypto/digest.ts'
 import type { Envelope, EnvelopeSignature } from '../crypto/envelope.ts'
+import { HASH_BYTES } from '../log/merkle-hash.ts'
+import { NOTE_BYTES_MAX } from '../log/note.ts'
+import { PROOF_HASHES_MAX } from '../log/verify-proof.ts'
+import type { AddCheckpointRequest } from '../log/witness-wire.ts'
 import type { HolderReply, HolderRequest } from '../protocol/holder-messages.ts'
+import type { LoggedStatement, RangeEvidence } from '../protocol/round-log.ts'
 import { refused, type Verdict } from '../sluice-error.ts'
 import type { Envelope__Output, Envelope as ProtoEnvelope } from './generated/sluice/v1/Envelope.ts'
+import type { LogCheckpoint__Output, LogCheckpoint as ProtoCheckpoint } from './generated/sluice/v1/LogCheckpoint.ts'
+import type { LoggedStatement__Output, LoggedStatement as ProtoLogged } from './generated/sluice/v1/LoggedStatement.ts'
+import type { LogRange__Output, LogRange as ProtoRange } from './generated/sluice/v1/LogRange.ts'
 import type { Reply__Output } from './generated/sluice/v1/Reply.ts'
 import type { Request as ProtoRequest, Request__Output } from './generated/sluice/v1/Request.ts'
 import type { Signature__Output } from './generated/sluice/v1/Signature.ts'
@@ -43,16 +51,59 @@ export function digestFromWire(text: string, what: string): string {
 export function requestToWire(requestId: string, request: HolderRequest): ProtoRequest {
   switch (request.kind) {
     case 'contribute':
-      return { requestId, contribute: { plan: envelopeToWire(request.plan), job: envelopeToWire(request.job) } }
-    case 'endorse':
-      return { requestId, endorse: { planDigest: request.planDigest, manifest: envelopeToWire(request.manifest) } }
+      return {
+        requestId,
+        contribute: {
+          plan: envelopeToWire(request.plan),
+          checkpoint: checkpointToWire(request.checkpoint),
+          range: rangeToWire(request.range),
+          job: loggedToWire(request.job),
+          publications: request.publications.map(loggedToWire),
+          abandonments: request.abandonments.map(envelopeToWire),
+        },
+      }
+    case 'cosign':
+      return { requestId, cosign: { checkpoint: checkpointToWire(request.checkpoint) } }
+    case 'check-shares': {
+      const { planDigest, candidates, checkpoint, range } = request
+      return {
+        requestId,
+        checkShares: {
+          planDigest,
+          candidates: envelopeToWire(candidates),
+          checkpoint: checkpointToWire(checkpoint),
+          range: rangeToWire(range),
+        },
+      }
+    }
+    case 'endorse': {
+      const { planDigest, manifest, checkpoint, range } = request
+      return {
+        requestId,
+        endorse: {
+          planDigest,
+          manifest: envelopeToWire(manifest),
+          checkpoint: checkpointToWire(checkpoint),
+          range: rangeToWire(range),
+        },
+      }
+    }
     case 'answer':
       return { requestId, answer: { planDigest: request.planDigest, certificate: envelopeToWire(request.certificate) } }
+    case 'hash-payload':
+      return { requestId, hashPayload: { planDigest: request.planDigest, manifest: envelopeToWire(request.manifest) } }
+    case 'abandon':
+      return {
+        requestId,
+        abandon: { planDigest: request.planDigest, abandonment: envelopeToWire(request.abandonment) },
+      }
     case 'published':
       return {
         requestId,
         published: { planDigest: request.planDigest, publication: envelopeToWire(request.publication) },
       }
+    case 'admit':
+      return { requestId, admit: { statement: envelopeToWire(request.statement) } }
   }
 }
 
@@ -62,13 +113,29 @@ export function requestFromWire(message: Request__Output): HolderRequest {
       return {
         kind: 'contribute',
         plan: envelopeFromWire(message.contribute?.plan, 'the plan'),
-        job: envelopeFromWire(message.contribute?.job, 'the job'),
+        checkpoint: checkpointFromWire(message.contribute?.checkpoint),
+        range: rangeFromWire(message.contribute?.range),
+        job: loggedFromWire(message.contribute?.job, 'the job'),
+        publications: (message.contribute?.publications ?? []).map((each) => loggedFromWire(each, 'a publication')),
+        abandonments: (message.contribute?.abandonments ?? []).map((each) => envelopeFromWire(each, 'an abandonment')),
+      }
+    case 'cosign':
+      return { kind: 'cosign', checkpoint: checkpointFromWire(message.cosign?.checkpoint) }
+    case 'checkShares':
+      return {
+        kind: 'check-shares',
+        planDigest: digestFromWire(message.checkShares?.planDigest ?? '', 'the plan'),
+        candidates: envelopeFromWire(message.checkShares?.candidates, 'the candidates'),
+        checkpoint: checkpointFromWire(message.checkShares?.checkpoint),
+        range: rangeFromWire(message.checkShares?.range),
       }
     case 'endorse':
       return {
         kind: 'endorse',
         planDigest: digestFromWire(message.endorse?.planDigest ?? '', 'the plan'),
         manifest: envelopeFromWire(message.endorse?.manifest, 'the manifest'),
+        checkpoint: checkpointFromWire(message.endorse?.checkpoint),
+        range: rangeFromWire(message.endorse?.range),
       }
     case 'answer':
       return {
@@ -76,15 +143,82 @@ export function requestFromWire(message: Request__Output): HolderRequest {
         planDigest: digestFromWire(message.answer?.planDigest ?? '', 'the plan'),
         certificate: envelopeFromWire(message.answer?.certificate, 'the certificate'),
       }
+    case 'hashPayload':
+      return {
+        kind: 'hash-payload',
+        planDigest: digestFromWire(message.hashPayload?.planDigest ?? '', 'the plan'),
+        manifest: envelopeFromWire(message.hashPayload?.manifest, 'the manifest'),
+      }
+    case 'abandon':
+      return {
+        kind: 'abandon',
+        planDigest: digestFromWire(message.abandon?.planDigest ?? '', 'the plan'),
+        abandonment: envelopeFromWire(message.abandon?.abandonment, 'the abandonment'),
+      }
     case 'published':
       return {
         kind: 'published',
         planDigest: digestFromWire(message.published?.planDigest ?? '', 'the plan'),
         publication: envelopeFromWire(message.published?.publication, 'the publication'),
       }
+    case 'admit':
+      return { kind: 'admit', statement: envelopeFromWire(message.admit?.statement, 'the registry statement') }
     default:
       throw malformed('a request of the coordinator is of no kind that this version knows')
   }
+}
+
+function checkpointToWire({ note, oldSize, proof }: AddCheckpointRequest): ProtoCheckpoint {
+  return { note, oldSize, proof: proof.map((hash) => Buffer.from(hash)) }
+}
+
+function checkpointFromWire(checkpoint: LogCheckpoint__Output | null | undefined): AddCheckpointRequest {
+  if (!checkpoint) throw malformed('the checkpoint is missing')
+  const { note, oldSize, proof } = checkpoint
+  if (note.length > NOTE_BYTES_MAX) throw malformed('the checkpoint is too long')
+  return { note, oldSize: indexFromWire(oldSize), proof: hashesFromWire(proof) }
+}
+
+function rangeToWire({ start, before, entries, payloads }: RangeEvidence): ProtoRange {
+  const bytes = (list: readonly Uint8Array[]) => list.map((each) => Buffer.from(each))
+  return { start, before: bytes(before), entries: bytes(entries), payloads: bytes(payloads) }
+}
+
+function rangeFromWire(range: LogRange__Output | null | undefined): RangeEvidence {
+  if (!range) throw malformed('the part of the log is missing')
+  const { start, before, entries, payloads } = range
+  return {
+    start: indexFromWire(start),
+    before: hashesFromWire(before),
+    entries: entries.map((entry) => new Uint8Array(entry)),
+    payloads: payloads.map((payload) => new Uint8Array(payload)),
+  }
+}
+
+function loggedToWire({ envelope, position, path }: LoggedStatement): ProtoLogged {
+  return { statement: envelopeToWire(envelope), position, path: path.map((hash) => Buffer.from(hash)) }
+}
+
+function loggedFromWire(logged: LoggedStatement__Output | null | undefined, what: string): LoggedStatement {
+  if (!logged) throw malformed(`${what} is missing`)
+  return {
+    envelope: envelopeFromWire(logged.statement, what),
+    position: indexFromWire(logged.position),
+    path: hashesFromWire(logged.path),
+  }
+}
+
+/** A position or size in the log: a number of protobuf's double that counts. */
+function indexFromWire(value: number): number {
+  if (!Number.isSafeInteger(value) || value < 0) throw malformed('a position in the log is no whole number')
+  return value
+}
+
+function hashesFromWire(hashes: readonly Buffer[]): Uint8Array[] {
+  if (hashes.length > PROOF_HASHES_MAX || hashes.some(({ length }) => length !== HASH_BYTES)) {
+    throw malformed('a proof is not of at most 63 hashes')
+  }
+  return hashes.map((hash) => new Uint8Array(hash))
 }
 
 export function replyToWire(requestId: string, verdict: Verdict<HolderReply, string>) {
@@ -93,16 +227,26 @@ export function replyToWire(requestId: string, verdict: Verdict<HolderReply, str
   switch (reply.kind) {
     case 'contribution':
       return { requestId, contribution: { contribution: envelopeToWire(reply.envelope) } }
+    case 'cosignature':
+      return { requestId, cosignature: reply.line }
+    case 'share-check':
+      return { requestId, shareCheck: envelopeToWire(reply.envelope) }
     case 'endorsement':
       return { requestId, endorsement: { keyid: reply.signature.keyid, sig: reply.signature.sig } }
     case 'share-sum':
       return { requestId, shareSum: envelopeToWire(reply.envelope) }
+    case 'payload-hash':
+      return { requestId, payloadHash: envelopeToWire(reply.envelope) }
     case 'noted':
       return { requestId, noted: {} }
+    case 'known-size':
+      return { requestId, knownSize: reply.size }
   }
 }
 
 const REFUSAL_CHARACTERS_MAX = 500
+/** A name of at most 255 characters and 76 bytes in base64. */
+const COSIGNATURE_CHARACTERS_MAX = 512
 
 export function replyFromWire(message: Reply__Output): Verdict<HolderReply, string> {
   switch (message.reply) {
@@ -120,6 +264,22 @@ export function replyFromWire(message: Reply__Output): Verdict<HolderReply, stri
     }
     case 'shareSum':
       return { ok: true, value: { kind: 'share-sum', envelope: envelopeFromWire(message.shareSum, 'the share sum') } }
+    case 'payloadHash': {
+      const envelope = envelopeFromWire(message.payloadHash, 'the payload hash')
+      return { ok: true, value: { kind: 'payload-hash', envelope } }
+    }
+    case 'shareCheck':
+      return {
+        ok: true,
+        value: { kind: 'share-check', envelope: envelopeFromWire(message.shareCheck, 'the share check') },
+      }
+    case 'cosignature': {
+      const line = message.cosignature ?? ''
+      if (line.length > COSIGNATURE_CHARACTERS_MAX) throw malformed('a cosignature is too long')
+      return { ok: true, value: { kind: 'cosignature', line } }
+    }
+    case 'knownSize':
+      return { ok: true, value: { kind: 'known-size', size: indexFromWire(message.knownSize ?? -1) } }
     case 'noted':
       return { ok: true, value: { kind: 'noted' } }
     case 'refusal':

@@ -1,11 +1,10 @@
 import type { ServerDuplexStream, ServerReadableStream, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js'
 import type { ArtifactStore, PayloadSpool, RoundDesk, SpoolWriter } from '../coordinator/ports.ts'
-import type { Identity } from '../crypto/certificates.ts'
 import { digestOf } from '../crypto/digest.ts'
 import { chunkGeometry, type PayloadParameters } from '../crypto/payload-parameters.ts'
 import { checkChunk } from '../crypto/payload-scheme.ts'
 import { payloadDigest } from '../protocol/contribution.ts'
-import type { Member } from '../protocol/round-plan.ts'
+import { type AdmissionServiceParts, fetchRegistry, renewCertificate } from './admission-service.ts'
 import { digestFromWire, envelopeToWire, replyFromWire } from './codec.ts'
 import type { ArtifactChunk } from './generated/sluice/v1/ArtifactChunk.ts'
 import type { CoordinatorHandlers } from './generated/sluice/v1/Coordinator.ts'
@@ -13,28 +12,28 @@ import type { CoordinatorMessage } from './generated/sluice/v1/CoordinatorMessag
 import type { Envelope as ProtoEnvelope } from './generated/sluice/v1/Envelope.ts'
 import type { FetchArtifactRequest__Output } from './generated/sluice/v1/FetchArtifactRequest.ts'
 import type { FetchContributionsRequest__Output } from './generated/sluice/v1/FetchContributionsRequest.ts'
+import type { FetchOpeningRequest__Output } from './generated/sluice/v1/FetchOpeningRequest.ts'
 import type { HolderMessage__Output } from './generated/sluice/v1/HolderMessage.ts'
 import type { UploadPayloadRequest__Output } from './generated/sluice/v1/UploadPayloadRequest.ts'
 import type { UploadPayloadResponse } from './generated/sluice/v1/UploadPayloadResponse.ts'
 import type { HolderSession, HolderSessions } from './holder-sessions.ts'
 import { limits, PROTOCOL_VERSION } from './limits.ts'
-import { requireRole } from './peer.ts'
-import { type FaultListener, toStatus } from './status.ts'
+import { sendOpening } from './opening-service.ts'
+import { type Call, requireMember } from './peer.ts'
+import { toStatus } from './status.ts'
 import { writeAll } from './streams.ts'
 import { WireError } from './wire-error.ts'
 
 /** What stands behind the holders' service. */
-export interface CoordinatorServiceParts {
-  readonly venue: string
+export interface CoordinatorServiceParts extends AdmissionServiceParts {
   readonly software: string
-  readonly members: ReadonlyMap<string, Member>
   readonly sessions: HolderSessions
   readonly rounds: RoundDesk
   readonly artifacts: ArtifactStore
   readonly spool: PayloadSpool
+  readonly openings: PayloadSpool
   /** {@link limits} unless told. */
   readonly uploadIdleMs?: number
-  readonly onFault?: FaultListener
 }
 
 /** The handlers of `sluice.v1.Coordinator`: thin translations between the wire and the ports. */
@@ -44,19 +43,14 @@ export function coordinatorHandlers(parts: CoordinatorServiceParts): Coordinator
     UploadPayload: (call, respond) => void upload(call, respond, parts),
     FetchArtifact: (call) => void fetchArtifact(call, parts),
     FetchContributions: (call) => void fetchContributions(call, parts),
+    FetchOpening: (call) => void fetchOpening(call, parts),
+    FetchRegistry: (call) => void fetchRegistry(call, parts),
+    RenewCertificate: (call, respond) => void renewCertificate(call, respond, parts),
   }
 }
 
-/** The admitted holder behind a call. @throws WireError `not-admitted`. */
-function requireHolder(call: { getAuthContext(): Parameters<typeof requireRole>[0] }, parts: CoordinatorServiceParts) {
-  const identity: Identity = requireRole(call.getAuthContext(), parts.venue, 'holder')
-  if (!parts.members.has(identity.name)) {
-    throw new WireError(
-      'not-admitted',
-      `${identity.name} is not a member of ${parts.venue}: ask its operator to admit it.`,
-    )
-  }
-  return identity.name
+function requireHolder(call: Call, { venue, members, certificates }: CoordinatorServiceParts): string {
+  return requireMember(call, venue, members, certificates)
 }
 
 function attend(
@@ -240,6 +234,17 @@ async function fetchContributions(
     const contributions = parts.rounds.contributionsFor(planDigest, member)
     if (!contributions) throw new WireError('not-found', `There is no sealed round of this plan for ${member}.`)
     await writeAll(call, contributions.map(envelopeToWire))
+  } catch (error) {
+    call.emit('error', toStatus(error, parts.onFault))
+  }
+}
+
+async function fetchOpening(
+  call: ServerWritableStream<FetchOpeningRequest__Output, ArtifactChunk>,
+  parts: CoordinatorServiceParts,
+): Promise<void> {
+  try {
+    await sendOpening(call, requireHolder(call, parts), parts)
   } catch (error) {
     call.emit('error', toStatus(error, parts.onFault))
   }

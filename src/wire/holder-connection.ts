@@ -13,6 +13,7 @@ import type { CoordinatorClient } from './generated/sluice/v1/Coordinator.ts'
 import type { CoordinatorMessage__Output } from './generated/sluice/v1/CoordinatorMessage.ts'
 import type { UploadPayloadRequest } from './generated/sluice/v1/UploadPayloadRequest.ts'
 import { limits, PROTOCOL_VERSION } from './limits.ts'
+import type { IssuedCertificate } from './peer.ts'
 import { fromServiceError } from './status.ts'
 import { writeAll } from './streams.ts'
 import { WireError, type WireErrorCode } from './wire-error.ts'
@@ -25,6 +26,8 @@ export interface AttendanceListener {
   onConnected(software: string): void
   /** The stream broke; the next attempt is in `retryMs`. */
   onDisconnected(error: WireError, retryMs: number): void
+  /** This holder has applied and waits for the members' signatures; said once until it is admitted. */
+  onPending?(message: string): void
 }
 
 /** Waiting after these cures nothing: the files or the versions have to change. */
@@ -37,42 +40,97 @@ const FINAL_CODES: ReadonlySet<WireErrorCode> = new Set<WireErrorCode>([
 
 const BACKOFF_FIRST_MS = 250
 const BACKOFF_MAX_MS = 15_000
+/** Pauses double while nobody answers. A coordinator that answers "not yet" is asked again sooner: the rest may take seconds. */
+const BACKOFF_GROWTH = 2
+const PENDING_GROWTH = 1.25
 /** How long the coordinator has to end the stream with us when this node stops. */
 const LEAVE_MS = 2000
+const RENEWAL_DEADLINE_MS = 15_000
+
+type Answer = Promise<Verdict<HolderReply, string>>
 
 /** A holder's one connection to its coordinator, always dialled from the holder's side. */
 export class HolderConnection {
-  readonly #client: CoordinatorClient
+  #client: CoordinatorClient
   readonly #address: string
+  readonly #venue: string
   readonly #software: string
+  /** Requests in work, by id. One that comes again on the next stream is not begun again; its answer goes there, too. */
+  readonly #working = new Map<string, Answer>()
+  #redial = Promise.withResolvers<void>()
 
   /** @throws WireError by `checkOwnCertificate`; nothing is dialled yet. */
   constructor(address: string, venue: string, tls: TlsMaterial, software: string) {
-    checkOwnCertificate(tls, new Date())
     this.#address = address
+    this.#venue = venue
     this.#software = software
-    this.#client = new CoordinatorContract(address, clientCredentials(tls, venue), channelOptions(venue))
+    this.#client = this.#dial(tls)
+  }
+
+  #dial(tls: TlsMaterial): CoordinatorClient {
+    checkOwnCertificate(tls, new Date())
+    return new CoordinatorContract(this.#address, clientCredentials(tls, this.#venue), channelOptions(this.#venue))
+  }
+
+  /**
+   * Goes on under another certificate of the same identity: dials anew, and leaves the old connection when what is in work
+   * there has ended. The coordinator asks again, on the new stream, whatever it still waits for.
+   * @throws WireError by `checkOwnCertificate`
+   */
+  useCertificate(tls: TlsMaterial): void {
+    const old = this.#client
+    this.#client = this.#dial(tls)
+    this.#redial.resolve()
+    this.#redial = Promise.withResolvers()
+    // Calls in progress go on to their end; the connection closes with the last of them.
+    old.close()
+  }
+
+  /**
+   * A new certificate for this holder's identity.
+   * @param signingRequest PKCS #10, over a key that was made here
+   * @throws WireError `not-admitted`, `coordinator-unreachable`, …
+   */
+  renewCertificate(signingRequest: Uint8Array): Promise<IssuedCertificate> {
+    return new Promise((resolve, reject) => {
+      const deadline = Date.now() + RENEWAL_DEADLINE_MS
+      this.#client.renewCertificate({ signingRequest }, { deadline }, (error, response) =>
+        error ? reject(fromServiceError(error, this.#address)) : resolve(response!),
+      )
+    })
   }
 
   /**
    * Keeps the Attend stream open and answers what comes, until the signal fires. A broken stream is dialled again, with
-   * growing pauses.
+   * growing pauses; so is a coordinator that has this holder wait for the members' signatures.
    * @throws WireError with one of the codes that no waiting cures: `not-admitted`, `protocol-version`, `wrong-peer`,
    *   `credential-invalid`.
    */
   async attend(handle: RequestHandler, listener: AttendanceListener, signal: AbortSignal): Promise<void> {
     let backoffMs = BACKOFF_FIRST_MS
-    while (!signal.aborted) {
-      const error = await this.#attendOnce(handle, signal, (software) => {
-        backoffMs = BACKOFF_FIRST_MS
-        listener.onConnected(software)
-      })
-      if (signal.aborted) return
-      if (FINAL_CODES.has(error.code)) throw error
-      listener.onDisconnected(error, backoffMs)
-      await sleep(backoffMs, undefined, { signal }).catch(() => undefined)
-      backoffMs = Math.min(backoffMs * 2, BACKOFF_MAX_MS)
+    let isPending = false
+    const onWelcome = (software: string) => {
+      backoffMs = BACKOFF_FIRST_MS
+      isPending = false
+      listener.onConnected(software)
     }
+    let last: Promise<unknown> = Promise.resolve()
+    while (!signal.aborted) {
+      const ended = this.#attendOnce(handle, signal, onWelcome)
+      last = ended
+      // The coordinator ends the old stream when the new one has greeted; nothing is to be waited for.
+      const error = await Promise.race([ended, this.#redial.promise])
+      if (signal.aborted) break
+      if (!error) continue
+      if (FINAL_CODES.has(error.code)) throw error
+      const waits = error.code === 'admission-pending'
+      if (!waits) listener.onDisconnected(error, backoffMs)
+      else if (!isPending) listener.onPending?.(error.message)
+      isPending = waits
+      await sleep(backoffMs, undefined, { signal }).catch(() => undefined)
+      backoffMs = Math.min(backoffMs * (waits ? PENDING_GROWTH : BACKOFF_GROWTH), BACKOFF_MAX_MS)
+    }
+    await last
   }
 
   /** One stream, from dial to its end. @returns why it ended. */
@@ -97,12 +155,21 @@ export class HolderConnection {
         if (message.welcome) return onWelcome(message.welcome.software)
         const request = message.request
         if (!request) return
-        void answer(handle, request).then((verdict) => {
+        void this.#answerOnce(handle, request).then((verdict) => {
           if (stream.writable) stream.write({ reply: replyToWire(request.requestId, verdict) })
         })
       })
       stream.write({ hello: { protocolVersion: PROTOCOL_VERSION, software: this.#software } })
     })
+  }
+
+  #answerOnce(handle: RequestHandler, request: WireRequest): Answer {
+    const { requestId } = request
+    const working = this.#working.get(requestId)
+    if (working) return working
+    const begun = answer(handle, request).finally(() => this.#working.delete(requestId))
+    this.#working.set(requestId, begun)
+    return begun
   }
 
   /**
@@ -160,6 +227,11 @@ export class HolderConnection {
     return whole
   }
 
+  /** What a published round was opened from, in pieces of the wire's size: read no more of it than is due. */
+  async *fetchOpening(planDigest: Digest): AsyncGenerator<Uint8Array> {
+    for await (const { bytes } of this.#read(this.#client.fetchOpening({ planDigest }))) yield new Uint8Array(bytes)
+  }
+
   /** The sealed contributions of a round, for a member of its committee. At most `most` of them are read. */
   async fetchContributions(planDigest: Digest, most: number): Promise<Envelope[]> {
     const envelopes: Envelope[] = []
@@ -170,6 +242,13 @@ export class HolderConnection {
       envelopes.push(envelopeFromWire(message, 'a contribution'))
     }
     return envelopes
+  }
+
+  /** The venue's registry statements with a number over `sequence`, in order; nothing about them is checked here. */
+  async *fetchRegistry(sequence: number): AsyncGenerator<Envelope> {
+    for await (const message of this.#read(this.#client.fetchRegistry({ afterSequence: sequence }))) {
+      yield envelopeFromWire(message, 'a registry statement')
+    }
   }
 
   async *#read<T>(stream: ClientReadableStream<T>): AsyncGenerator<T> {
@@ -188,10 +267,9 @@ export class HolderConnection {
   }
 }
 
-async function answer(
-  handle: RequestHandler,
-  message: NonNullable<CoordinatorMessage__Output['request']>,
-): Promise<Verdict<HolderReply, string>> {
+type WireRequest = NonNullable<CoordinatorMessage__Output['request']>
+
+async function answer(handle: RequestHandler, message: WireRequest): Promise<Verdict<HolderReply, string>> {
   try {
     return await handle(requestFromWire(message))
   } catch (error) {

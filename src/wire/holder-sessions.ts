@@ -17,7 +17,8 @@ export interface HolderSession {
 interface PendingRequest {
   readonly holder: string
   readonly message: ProtoRequest
-  readonly planDigest: string
+  /** Of a contribution that is asked for. */
+  readonly planDigest?: string
   readonly settle: (verdict: Verdict<ReceivedReply, HolderRefusal>) => void
   graceTimer?: NodeJS.Timeout
 }
@@ -61,8 +62,12 @@ export class HolderSessions implements HolderDirectory {
         resolve(verdict)
       }
       const onAbort = () => settle(refused('deadline-passed', `${holder} did not answer in time.`))
-      const planDigest = request.kind === 'contribute' ? statementDigest(request.plan) : request.planDigest
-      const pending: PendingRequest = { holder, planDigest, message: requestToWire(requestId, request), settle }
+      const pending: PendingRequest = {
+        holder,
+        planDigest: contributedPlan(request),
+        message: requestToWire(requestId, request),
+        settle,
+      }
       this.#pending.set(requestId, pending)
       if (signal.aborted) return onAbort()
       signal.addEventListener('abort', onAbort, { once: true })
@@ -97,6 +102,14 @@ export class HolderSessions implements HolderDirectory {
     this.#sessions.delete(holder)
     for (const pending of this.#pending.values()) if (pending.holder === holder) this.#startGrace(pending)
     this.#notify()
+  }
+
+  /** Ends the stream of a holder that is to be here no longer. It may dial again; whether it gets in is not decided here. */
+  end(holder: string): void {
+    const session = this.#sessions.get(holder)
+    if (!session) return
+    session.end()
+    this.close(holder, session)
   }
 
   #notify(): void {
@@ -143,10 +156,10 @@ export class HolderSessions implements HolderDirectory {
     reply: Extract<HolderReply, { kind: 'contribution' }>,
   ): Verdict<ReceivedReply, HolderRefusal> {
     const upload = this.#uploads.get(holder)
-    if (upload?.planDigest !== pending.planDigest || typeof upload.payload === 'string') {
+    if (!upload || upload.planDigest !== pending.planDigest || typeof upload.payload === 'string') {
       return refused('payload-mismatch', `${holder} sent a contribution without its ciphertext.`)
     }
-    this.#uploads.set(holder, { planDigest: pending.planDigest, payload: 'named' })
+    this.#uploads.set(holder, { planDigest: upload.planDigest, payload: 'named' })
     return accepted({ ...reply, uploaded: upload.payload })
   }
 
@@ -157,4 +170,8 @@ export class HolderSessions implements HolderDirectory {
       pending.settle(refused('holder-unreachable', 'The coordinator is stopping.'))
     }
   }
+}
+
+function contributedPlan(request: HolderRequest): string | undefined {
+  return request.kind === 'contribute' ? statementDigest(request.plan) : undefined
 }

@@ -12,7 +12,7 @@ import type { OutputChunk } from './generated/sluice/v1/OutputChunk.ts'
 import type { WatchJobRequest__Output } from './generated/sluice/v1/WatchJobRequest.ts'
 import { jobEventToWire } from './job-event-codec.ts'
 import { limits } from './limits.ts'
-import { requireRole } from './peer.ts'
+import { type Call, type CertificateDesk, requireRole } from './peer.ts'
 import { type FaultListener, toStatus } from './status.ts'
 import { writeAll } from './streams.ts'
 import { WireError } from './wire-error.ts'
@@ -20,9 +20,16 @@ import { WireError } from './wire-error.ts'
 const LIST_DEFAULT = 50
 const LIST_MAX = 1000
 
+/** What stands behind the researchers' service. */
+export interface JobsServiceParts {
+  readonly venue: string
+  readonly certificates: Pick<CertificateDesk, 'isRevoked'>
+  readonly onFault?: FaultListener
+}
+
 /** The handlers of `sluice.v1.Jobs`, for researchers of the venue. */
-export function jobsHandlers(venue: string, desk: JobDesk, onFault?: FaultListener): JobsHandlers {
-  const unary = unaryFor(venue, onFault)
+export function jobsHandlers(parts: JobsServiceParts, desk: JobDesk): JobsHandlers {
+  const unary = unaryFor(parts)
   return {
     Submit: unary(async ({ specification }, researcher) => {
       return { job: await desk.submit(parseSpecification(specification), researcher) }
@@ -31,7 +38,7 @@ export function jobsHandlers(venue: string, desk: JobDesk, onFault?: FaultListen
       const records = await desk.list(Math.min(limit || LIST_DEFAULT, LIST_MAX))
       return { jobs: records.map(summarise) }
     }),
-    Watch: (call) => void watch(call, venue, desk, onFault),
+    Watch: (call) => void watch(call, parts, desk),
     Result: unary(async ({ job }) => {
       const { record, outputs } = await desk.result(digestFromWire(job, 'the job'))
       return {
@@ -41,19 +48,23 @@ export function jobsHandlers(venue: string, desk: JobDesk, onFault?: FaultListen
       }
     }),
     Cancel: unary(async ({ job }) => ({ cancelled: await desk.cancel(digestFromWire(job, 'the job')) })),
-    FetchOutput: (call) => void fetchOutput(call, venue, desk, onFault),
+    FetchOutput: (call) => void fetchOutput(call, parts, desk),
   }
 }
 
+function requireResearcher(call: Call, { venue, certificates }: JobsServiceParts): string {
+  return requireRole(call, venue, ['researcher'], certificates).name
+}
+
 /** One request, one answer, for a researcher; errors by name. */
-function unaryFor(venue: string, onFault?: FaultListener) {
+function unaryFor(parts: JobsServiceParts) {
   return <Request, Response>(answer: (request: Request, researcher: string) => Promise<Response>) =>
     async (call: ServerUnaryCall<Request, Response>, respond: sendUnaryData<Response>) => {
       try {
-        const { name } = requireRole(call.getAuthContext(), venue, 'researcher')
+        const name = requireResearcher(call, parts)
         respond(null, await answer(call.request, name))
       } catch (error) {
-        respond(toStatus(error, onFault))
+        respond(toStatus(error, parts.onFault))
       }
     }
 }
@@ -84,19 +95,18 @@ function summarise(record: JobRecord): JobSummary {
 
 async function watch(
   call: ServerWritableStream<WatchJobRequest__Output, ProtoJobEvent>,
-  venue: string,
+  parts: JobsServiceParts,
   desk: JobDesk,
-  onFault?: FaultListener,
 ): Promise<void> {
   const gone = new AbortController()
   call.on('cancelled', () => gone.abort())
   try {
-    requireRole(call.getAuthContext(), venue, 'researcher')
+    requireResearcher(call, parts)
     const job = digestFromWire(call.request.job, 'the job')
     await desk.result(job) // A job that does not exist is an error, not an empty stream.
     await writeAll(call, wireEvents(desk, job, Number(call.request.afterSequence), gone.signal))
   } catch (error) {
-    if (!gone.signal.aborted) call.emit('error', toStatus(error, onFault))
+    if (!gone.signal.aborted) call.emit('error', toStatus(error, parts.onFault))
   }
 }
 
@@ -106,16 +116,15 @@ async function* wireEvents(desk: JobDesk, job: string, after: number, signal: Ab
 
 async function fetchOutput(
   call: ServerWritableStream<FetchOutputRequest__Output, OutputChunk>,
-  venue: string,
+  parts: JobsServiceParts,
   desk: JobDesk,
-  onFault?: FaultListener,
 ): Promise<void> {
   try {
-    requireRole(call.getAuthContext(), venue, 'researcher')
+    requireResearcher(call, parts)
     const { job, digest } = call.request
     const bytes = await desk.output(digestFromWire(job, 'the job'), digestFromWire(digest, 'the output'))
     await writeAll(call, pieces(bytes))
   } catch (error) {
-    call.emit('error', toStatus(error, onFault))
+    call.emit('error', toStatus(error, parts.onFault))
   }
 }

@@ -14,6 +14,11 @@ export const limits = {
   callsPerConnection: 64,
   /** An upload that sends nothing for so long is ended, so that nobody holds spool and stream by doing nothing. */
   uploadIdleMs: 60_000,
+  /** A certificate signing request: a P-256 key and one name take about 300. */
+  signingRequestBytes: 4096,
+  /** One enrolment: a secret, a signing request, an application. */
+  enrolmentBytes: 64 * 1024,
+  enrolmentsPerConnection: 4,
   /** A job specification as submitted. */
   specificationBytes: 1024 * 1024,
 } as const

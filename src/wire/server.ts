@@ -1,4 +1,4 @@
-import { Server } from '@grpc/grpc-js'
+import { Server, type ServerCredentials } from '@grpc/grpc-js'
 import type { JobDesk } from '../coordinator/ports.ts'
 import { CoordinatorContract, JobsContract } from './contract.ts'
 import { type CoordinatorServiceParts, coordinatorHandlers } from './coordinator-service.ts'
@@ -36,17 +36,24 @@ export async function startServer(
     'grpc.keepalive_timeout_ms': keepalive.timeoutMs,
   })
   server.addService(CoordinatorContract.service, coordinatorHandlers(parts))
-  server.addService(JobsContract.service, jobsHandlers(parts.venue, jobs, parts.onFault))
-  const port = await bind(server, listen, tls)
-  return { port, stop: () => stop(server, parts) }
+  server.addService(JobsContract.service, jobsHandlers(parts, jobs))
+  const port = await bindServer(server, listen, serverCredentials(tls))
+  return {
+    port,
+    stop: () => {
+      parts.sessions.endAll()
+      return stopServer(server)
+    },
+  }
 }
 
-function bind(server: Server, listen: string, tls: TlsMaterial): Promise<number> {
+/** @returns the port. @throws WireError `address-invalid`, `port-in-use` */
+export function bindServer(server: Server, listen: string, credentials: ServerCredentials): Promise<number> {
   if (!/^.+:\d{1,5}$/.test(listen)) {
     throw new WireError('address-invalid', `"${listen}" is not host:port: write for instance 127.0.0.1:7443.`)
   }
   return new Promise((resolve, reject) => {
-    server.bindAsync(listen, serverCredentials(tls), (error, port) => {
+    server.bindAsync(listen, credentials, (error, port) => {
       if (!error) return resolve(port)
       const inUse = /EADDRINUSE/.test(error.message)
       reject(
@@ -63,8 +70,8 @@ function bind(server: Server, listen: string, tls: TlsMaterial): Promise<number>
 /** Streams that do not end by themselves are cut after this. */
 const STOP_PATIENCE_MS = 2000
 
-function stop(server: Server, parts: CoordinatorServiceParts): Promise<void> {
-  parts.sessions.endAll()
+/** Takes no more calls, and resolves when those in work have ended, or were cut. */
+export function stopServer(server: Server): Promise<void> {
   return new Promise((resolve) => {
     const patience = setTimeout(() => server.forceShutdown(), STOP_PATIENCE_MS)
     server.tryShutdown(() => {

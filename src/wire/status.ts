@@ -16,6 +16,14 @@ const OWN_FAULTS = new Set([
   'store-closed',
 ])
 
+const PERMISSION_DENIED = new Set([
+  'not-admitted',
+  'invite-unknown',
+  'invite-expired',
+  'invite-used',
+  'enrolment-refused',
+])
+
 /**
  * The one place where codes become gRPC statuses. The details are `<code>: <message>`, so that the peer shows the same
  * named error. Of a fault of ours the peer learns the code only (`remote-failure` when it is not a {@link SluiceError}); the
@@ -31,9 +39,11 @@ export function toStatus(error: unknown, onFault?: FaultListener): Partial<Statu
 
 function statusOf(code: string): status {
   if (code.endsWith('not-found')) return status.NOT_FOUND
-  if (code === 'not-admitted') return status.PERMISSION_DENIED
+  if (PERMISSION_DENIED.has(code)) return status.PERMISSION_DENIED
   if (code === 'message-too-large' || code === 'disk-full') return status.RESOURCE_EXHAUSTED
-  if (code === 'connection-lost' || code === 'database-unreachable') return status.UNAVAILABLE
+  if (code === 'connection-lost' || code === 'database-unreachable' || code === 'admission-pending') {
+    return status.UNAVAILABLE
+  }
   if (code === 'remote-failure' || OWN_FAULTS.has(code)) return status.INTERNAL
   if (code === 'conflict' || code === 'upload-refused' || code === 'protocol-version') return status.FAILED_PRECONDITION
   return status.INVALID_ARGUMENT
@@ -53,10 +63,18 @@ export function fromServiceError(error: unknown, address: string): WireError {
 
 /**
  * Only what speaks of certificates (a reason of OpenSSL's, a TLS alert) is `credential-invalid`, which a holder does not
- * wait out. A connection cut during the handshake is a coordinator that restarts, or a load balancer without one.
+ * wait out. The coordinator's own certificate comes with a new start of it, so that a holder does wait. A connection cut
+ * during the handshake is a coordinator that restarts, or a load balancer without one.
  */
 function unreachable(details: string, address: string, cause: unknown): WireError {
   if (/is not the coordinator of/.test(details)) return new WireError('wrong-peer', details, { cause })
+  if (/certificate (has expired|is not yet valid)/i.test(details)) {
+    return new WireError(
+      'coordinator-certificate-expired',
+      `The certificate of the coordinator at ${address} has expired, or the clocks differ: it takes a new one when it starts again.`,
+      { cause },
+    )
+  }
   if (/certificate|alert/i.test(details)) {
     return new WireError(
       'credential-invalid',

@@ -7,14 +7,24 @@ export type WireErrorCode =
   | 'certificate-expired'
   | 'certificate-not-yet-valid'
   | 'certificate-foreign'
+  | 'coordinator-certificate-expired'
+  | 'authority-mismatch'
   | 'wrong-peer'
   // connection
   | 'address-invalid'
   | 'port-in-use'
   | 'coordinator-unreachable'
+  | 'log-unreachable'
   | 'not-admitted'
+  /** Enrolled, and waiting for the members' signatures. */
+  | 'admission-pending'
   | 'protocol-version'
   | 'connection-lost'
+  // enrolment
+  | 'invite-unknown'
+  | 'invite-expired'
+  | 'invite-used'
+  | 'enrolment-refused'
   // messages
   | 'malformed-message'
   | 'message-too-large'

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { CoordinatorStore, JobEvent } from '../../src/coordinator/ports.ts'
-import type { Digest } from '../../src/crypto/digest.ts'
+import { type Digest, digestOf } from '../../src/crypto/digest.ts'
+import { statementDigest } from '../../src/crypto/envelope.ts'
 import type { CoordinatorRound, RoundPhase } from '../../src/protocol/coordinator-round.ts'
 import {
   certify,
@@ -68,6 +69,30 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
         const raced = await Promise.all(Array.from({ length: 8 }, () => store.appendStatement(other)))
         expect(new Set(raced)).toEqual(new Set([position + 1]))
         expect(await store.appendStatement(someStatement())).toBe(position + 2)
+      })
+    })
+
+    describe('the journal, read', () => {
+      it('gives statements back from a position on, as they were appended first, and their positions by digest', async () => {
+        const statements = Array.from({ length: 5 }, () => someStatement())
+        const [first] = [await store.appendStatement(statements[0])]
+        for (const statement of statements.slice(1)) await store.appendStatement(statement)
+        await store.appendStatement(certify(statements[1]))
+        expect(await store.listStatements(first, 100)).toEqual(statements)
+        expect(await store.listStatements(first + 1, 3)).toEqual(statements.slice(1, 4))
+        expect(await store.listStatements(first + 5, 3)).toEqual([])
+        expect(await store.findStatement(statementDigest(statements[3]))).toBe(first + 3)
+        expect(await store.findStatement(someDigest())).toBeUndefined()
+      })
+
+      it('finds a payload by the hash of its bytes, also a large one', async () => {
+        const [small, large] = [someStatement(), someStatement('x'.repeat(300_000))]
+        for (const statement of [small, large]) await store.appendStatement(statement)
+        for (const { payload } of [small, large]) {
+          expect(Buffer.compare((await store.findPayload(digestOf(payload)))!, payload)).toBe(0)
+        }
+        expect(await store.findPayload(statementDigest(small))).toBeUndefined()
+        expect(await store.findPayload("' OR true --")).toBeUndefined()
       })
     })
 
@@ -394,6 +419,7 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
       const statement = someStatement()
       const position = await store.appendStatement(statement)
       await store.setRoundPhase(round.planDigest, 'sealed', { manifest: someManifest(round) })
+      await store.log.publish(1, 'a checkpoint')
       const before = await store.findJob(round.plan.job)
       await store.close()
       await store.close()
@@ -401,6 +427,7 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
       store = await place.open()
       expect(await store.findJob(round.plan.job)).toEqual(before)
       expect(await store.appendStatement(statement)).toBe(position)
+      expect(await store.log.readCheckpoint()).toBe('a checkpoint')
       expect(await phaseOf(round)).toBe('sealed')
       await expect(
         store.setRoundPhase(round.planDigest, 'sealed', { manifest: someManifest(round) }),

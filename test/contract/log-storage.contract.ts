@@ -26,7 +26,7 @@ export function describeLogStorage(name: string, open: () => Promise<LogStorage>
 
     it('keeps everything over a restart', async () => {
       await storage.compareAndSwap(undefined, bytesOf('commit'))
-      await storage.putTile('tile/entries/x001/000.p/7', bytesOf('bundle'))
+      await storage.putTiles([{ path: 'tile/entries/x001/000.p/7', bytes: bytesOf('bundle') }])
       await storage.putPositions([{ leafHash: leaf(1), position: 1 }])
       await storage.publish(2, 'note at 2')
       const again = await open()
@@ -67,24 +67,50 @@ export function describeLogStorage(name: string, open: () => Promise<LogStorage>
       const large = new Uint8Array(3_000_000).map((_, i) => i * 7)
       expect(await storage.compareAndSwap(undefined, large)).toBe(true)
       expect(Buffer.compare((await storage.readCommit())!, large)).toBe(0)
-      await storage.putTile('tile/0/000', large.subarray(0, 8192))
+      await storage.putTiles([{ path: 'tile/0/000', bytes: large.subarray(0, 8192) }])
       const copy = (await storage.readTile('tile/0/000'))!
       expect(Buffer.compare(copy, large.subarray(0, 8192))).toBe(0)
       copy.fill(0)
       expect(Buffer.compare((await storage.readTile('tile/0/000'))!, large.subarray(0, 8192))).toBe(0)
     })
 
-    it('takes the same tile twice', async () => {
-      for (let i = 0; i < 2; i++) await storage.putTile('tile/1/000.p/1', bytesOf('hash'))
-      expect(Buffer.from((await storage.readTile('tile/1/000.p/1'))!).toString()).toBe('hash')
+    it('takes many tiles at once, and the same ones twice', async () => {
+      const tiles = ['tile/1/000.p/1', 'tile/0/000', 'tile/entries/000', 'tile/entries/x001/x234/067.p/9'].map(
+        (path, i) => ({ path, bytes: new Uint8Array(5000 + i).fill(i) }),
+      )
+      for (let i = 0; i < 2; i++) await storage.putTiles(tiles)
+      await storage.putTiles([])
+      for (const { path, bytes } of tiles) expect(Buffer.compare((await storage.readTile(path))!, bytes)).toBe(0)
+      expect(await storage.readTile('tile/1/000')).toBeUndefined()
     })
 
-    it('forgets the partial tiles of one full tile and no other', async () => {
+    it('gives a growing tile back at every width that was stored, whoever stored it', async () => {
+      const bundle = new Uint8Array(256 * 40).map((_, i) => i * 11)
+      const grown = (width: number) => bundle.subarray(0, width * 40)
+      const path = (width: number) => `tile/entries/007${width < 256 ? `.p/${width}` : ''}`
+      const widths = [1, 2, 9, 10, 200, 255, 256]
+      for (const [i, width] of widths.entries()) {
+        if (i % 3 === 2) storage = await open()
+        for (let again = 0; again < 2; again++) await storage.putTiles([{ path: path(width), bytes: grown(width) }])
+        for (const stored of widths.slice(0, i + 1)) {
+          expect(Buffer.compare((await storage.readTile(path(stored)))!, grown(stored)), path(stored)).toBe(0)
+        }
+      }
+      await storage.discardPartialTiles(['tile/entries/007'])
+      expect(await Promise.all(widths.map((width) => storage.readTile(path(width))))).toEqual([
+        ...widths.slice(1).map(() => undefined),
+        bundle,
+      ])
+    })
+
+    it('forgets the partial tiles of the full tiles that are named and no other', async () => {
       const paths = ['tile/0/001', 'tile/0/001.p/1', 'tile/0/001.p/255', 'tile/0/002.p/1', 'tile/1/001.p/1']
-      for (const path of [...paths, 'tile/entries/001.p/1', 'tile/0/x001/001.p/1'])
-        await storage.putTile(path, bytesOf(path))
-      await storage.discardPartialTiles('tile/0/001')
-      await storage.discardPartialTiles('tile/0/001')
+      const others = ['tile/entries/001.p/1', 'tile/0/x001/001.p/1', 'tile/2/005', 'tile/2/005.p/3']
+      await storage.putTiles([...paths, ...others].map((path) => ({ path, bytes: bytesOf(path) })))
+      for (let i = 0; i < 2; i++) await storage.discardPartialTiles(['tile/0/001', 'tile/2/005'])
+      await storage.discardPartialTiles([])
+      expect(await storage.readTile('tile/2/005')).toBeDefined()
+      expect(await storage.readTile('tile/2/005.p/3')).toBeUndefined()
       const kept = await Promise.all(paths.map((path) => storage.readTile(path)))
       expect(kept.map(Boolean)).toEqual([true, false, false, true, true])
       expect(await storage.readTile('tile/entries/001.p/1')).toBeDefined()

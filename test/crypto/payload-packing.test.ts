@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { addPacked, checkPacked, packResidues } from '../../src/crypto/packing.ts'
+import { addPacked, checkPacked, packResidues, unpackToWords } from '../../src/crypto/packing.ts'
 import { RING_MODULUS } from '../../src/crypto/ring-constants.ts'
-import { fromLimbs, packReference, toLimbs, unpackReference } from './reference.ts'
+import { fromLimbs, fromWords, packReference, toLimbs, unpackReference } from './reference.ts'
 
 const residue = fc.oneof(
   fc.bigInt(0n, RING_MODULUS - 1n),
@@ -39,6 +39,19 @@ describe('the wire format', () => {
     )
   })
 
+  it('unpacks into words, from any alignment, and clears what stands behind', () => {
+    fc.assert(
+      fc.property(residues, fc.integer({ min: 0, max: 7 }), (values, offset) => {
+        const packed = packReference(values)
+        const shifted = new Uint8Array(packed.length + offset).subarray(offset)
+        shifted.set(packed)
+        const words = new Uint32Array(2 * values.length + 6).fill(0xffff_ffff)
+        unpackToWords(shifted, values.length, words)
+        expect(fromWords(words)).toEqual([...values, 0n, 0n, 0n])
+      }),
+    )
+  })
+
   it('refuses every other length before it looks at the content', () => {
     for (const count of [1, 15, 16, 17, 2048]) {
       const good = packReference(new Array<bigint>(count).fill(0n))
@@ -46,6 +59,7 @@ describe('the wire format', () => {
         const refusal = expect.objectContaining({ code: 'wrong-length' })
         expect(() => addPacked(new Uint8Array(length), count, new Uint32Array(2 * count))).toThrow(refusal)
         expect(() => checkPacked(new Uint8Array(length), count)).toThrow(refusal)
+        expect(() => unpackToWords(new Uint8Array(length), count, new Uint32Array(2 * count))).toThrow(refusal)
       }
     }
   })

@@ -9,7 +9,7 @@ import { checkChunk, type PayloadScheme } from '../../src/crypto/payload-scheme.
 import { createPayloadScheme } from '../../src/crypto/payload-schemes.ts'
 import { seededRandomness } from '../../src/crypto/randomness.ts'
 import { createRing } from '../../src/crypto/ring.ts'
-import { modulo, shiftResidue, unpackReference } from './reference.ts'
+import { modulo, packReference, shiftResidue, unpackReference } from './reference.ts'
 
 let scheme: PayloadScheme
 
@@ -182,6 +182,77 @@ describe('a protected sum', () => {
       keySum.dispose()
       expect(() => accumulator.open(keySum)).toThrow(expect.objectContaining({ code: 'already-disposed' }))
     }
+  })
+})
+
+describe('a packed sum', () => {
+  const parameters = payloadParameters({ precisionBits: 16, maxContributors: 40, length: 65_637 })
+  const { coefficientCount } = chunkGeometry(parameters, 2)
+  const keys = Array.from({ length: 3 }, () => drawOneTimeKey(randomness))
+  const worst = new Uint32Array(parameters.length).fill(65_535)
+  let chunks: Uint8Array[]
+
+  beforeAll(() => {
+    chunks = keys.map((key) => protectVector(parameters, key, worst)[2])
+  })
+
+  function accumulatorOf(contributions: readonly Uint8Array[]) {
+    const accumulator = scheme.createAccumulator(parameters, planDigest, 2)
+    for (const bytes of contributions) accumulator.add(bytes)
+    return accumulator
+  }
+
+  it('is the sum modulo q in the form of a contribution, and the sum goes on afterwards', () => {
+    const accumulator = accumulatorOf(chunks.slice(0, 2))
+    const unpacked = chunks.map((bytes) => unpackReference(bytes, coefficientCount))
+    const sumOf = (count: number) =>
+      unpacked[0].map((_, k) => modulo(unpacked.slice(0, count).reduce((sum, residues) => sum + residues[k], 0n)))
+    expect(accumulator.pack()).toEqual(packReference(sumOf(2)))
+    accumulator.add(chunks[2])
+    const packed = accumulator.pack()
+    expect(packed).toEqual(packReference(sumOf(3)))
+    expect(accumulator.pack()).toEqual(packed)
+    checkChunk(parameters, 2, packed)
+  })
+
+  it('opens elsewhere to the same sums, of more contributions than are added without a reduction, too', () => {
+    const many = Array.from({ length: 40 }, () => drawOneTimeKey(randomness))
+    const small = payloadParameters({ precisionBits: 16, maxContributors: 40, length: 9 })
+    const all = scheme.createAccumulator(small, planDigest, 0)
+    for (const key of many) all.add(protectVector(small, key, worst.subarray(0, 9))[0])
+    const copy = scheme.createAccumulator(small, planDigest, 0)
+    copy.addSum(all.pack(), 40)
+    expect(copy.contributorCount).toBe(40)
+    const keySum = scheme.prepareKeySum(sumOfKeys(many))
+    expect([...copy.open(keySum)]).toEqual(new Array(9).fill(40 * 65_535))
+    expect(all.open(keySum)).toEqual(copy.open(keySum))
+    keySum.dispose()
+  })
+
+  it('is opened within the bounds of as many contributors as it is said to have', () => {
+    const packed = accumulatorOf(chunks).pack()
+    const three = scheme.prepareKeySum(sumOfKeys(keys))
+    const asOne = scheme.createAccumulator(parameters, planDigest, 2)
+    asOne.addSum(packed, 1)
+    expect(() => asOne.open(three)).toThrow(expect.objectContaining({ code: 'sum-out-of-bounds' }))
+    const spoilt = scheme.createAccumulator(parameters, planDigest, 2)
+    spoilt.addSum(shiftResidue(packed, coefficientCount, 0, 2n ** BigInt(parameters.deltaBits - 1)), 3)
+    expect(() => spoilt.open(three)).toThrow(expect.objectContaining({ code: 'noise-out-of-bounds' }))
+    three.dispose()
+  })
+
+  it('counts against the limit of the plan, is refused malformed, and is not made of nothing', () => {
+    const packed = accumulatorOf(chunks).pack()
+    const accumulator = accumulatorOf(chunks)
+    const refusal = (code: string) => expect.objectContaining({ code })
+    expect(() => accumulator.addSum(packed, 38)).toThrow(refusal('too-many-contributors'))
+    for (const count of [0, -1, 1.5, Number.NaN]) {
+      expect(() => accumulator.addSum(packed, count)).toThrow(refusal('parameters-out-of-range'))
+    }
+    expect(() => accumulator.addSum(packed.subarray(1), 3)).toThrow(refusal('wrong-length'))
+    expect(accumulator.contributorCount).toBe(3)
+    expect(accumulator.pack()).toEqual(packed)
+    expect(() => accumulatorOf([]).pack()).toThrow(refusal('nothing-to-open'))
   })
 })
 

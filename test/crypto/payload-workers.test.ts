@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { addLinearHashes, type LinearHash } from '../../src/crypto/linear-hash.ts'
 import { drawOneTimeKey, type OneTimeKey } from '../../src/crypto/one-time-key.ts'
 import { chunkGeometry, payloadParameters } from '../../src/crypto/payload-parameters.ts'
 import { createPayloadScheme } from '../../src/crypto/payload-schemes.ts'
@@ -163,6 +164,75 @@ describe('payload workers', () => {
       break
     }
     await protection.end()
+  })
+})
+
+describe('payload workers that hash and hand sums on', () => {
+  const challenge = createHash('sha256').update('a manifest').digest()
+  const all = Array.from({ length: parameters.chunkCount }, (_, i) => i)
+
+  async function hashOf(chunks: readonly Uint8Array[], order: readonly number[] = all): Promise<LinearHash> {
+    const hashing = workers.beginHashing({ parameters, challenge })
+    await Promise.all(order.map((i) => hashing.add(i, chunks[i])))
+    return hashing.end()
+  }
+
+  it('pack a sum that hashes to the sum of the hashes, and open it again from its bytes', async () => {
+    const seeds = [12, 13, 14]
+    const contributions = await Promise.all(seeds.map((seed) => protect(seed, valuesOf(seed))))
+    const aggregation = workers.beginAggregation({ parameters, planDigest })
+    for (const chunks of contributions) await Promise.all(all.map((i) => aggregation.add(i, chunks[i])))
+    const packed = await Promise.all(all.map((i) => aggregation.packChunk(i)))
+    const hashes = await Promise.all(contributions.map((chunks) => hashOf(chunks)))
+    expect(await hashOf(packed)).toEqual(addLinearHashes(hashes))
+
+    const holder = workers.beginAggregation({ parameters, planDigest })
+    const keySum = new Int32Array(2048)
+    for (const seed of seeds) for (const [i, c] of keyOf(seed).coefficients.entries()) keySum[i] += c
+    for (const vector of [aggregation, holder]) await vector.setKeySum(keySum)
+    await Promise.all(all.map((i) => holder.addSum(i, packed[i], seeds.length)))
+    const [ours, theirs] = await Promise.all(
+      [aggregation, holder].map((vector) => Promise.all(all.map((i) => vector.openChunk(i)))),
+    )
+    expect(sameBytes(theirs, ours)).toBe(true)
+    await expect(holder.addSum(0, packed[0], 4)).rejects.toMatchObject({ code: 'too-many-contributors' })
+    await Promise.all([aggregation.end(), holder.end()])
+  })
+
+  it('hash as the synchronous scheme does, in any order, and leave the caller its bytes', async () => {
+    const chunks = await protect(15, valuesOf(15))
+    const scheme = await createPayloadScheme()
+    const hasher = scheme.createHasher(parameters, challenge)
+    for (const i of all) hasher.add(i, chunks[i])
+    const expected = hasher.hash()
+    hasher.dispose()
+    scheme.dispose()
+    const copies = chunks.map((chunk) => chunk.slice())
+    expect(await hashOf(copies, all.toReversed())).toEqual(expected)
+    expect(sameBytes(copies, chunks)).toBe(true)
+  })
+
+  it('give no hash of part of a vector or of a chunk counted twice, and take a chunk again that was refused', async () => {
+    const chunks = await protect(16, valuesOf(16))
+    const expected = await hashOf(chunks)
+    const hashing = workers.beginHashing({ parameters, challenge })
+    const spoilt = chunks[0].slice().fill(0xff, 0, 16)
+    await expect(hashing.add(0, spoilt)).rejects.toMatchObject({ code: 'residue-not-canonical' })
+    await expect(hashing.add(0, chunks[0].subarray(1))).rejects.toMatchObject({ code: 'wrong-length' })
+    await expect(hashing.add(99, chunks[0])).rejects.toMatchObject({ code: 'chunk-out-of-range' })
+    const given = all.map((i) => hashing.add(i, chunks[i]))
+    await expect(hashing.add(1, chunks[1])).rejects.toMatchObject({ code: 'chunk-already-added' })
+    expect(await hashing.end()).toEqual(expected)
+    await Promise.all(given)
+    await expect(hashing.end()).rejects.toMatchObject({ code: 'already-disposed' })
+    await expect(hashing.add(0, chunks[0])).rejects.toMatchObject({ code: 'already-disposed' })
+
+    const partial = workers.beginHashing({ parameters, challenge })
+    await partial.add(0, chunks[0])
+    await expect(partial.end()).rejects.toMatchObject({ code: 'chunks-missing' })
+    const unseeded = workers.beginHashing({ parameters, challenge: challenge.subarray(1) })
+    await expect(unseeded.add(0, chunks[0])).rejects.toMatchObject({ code: 'digest-not-256-bits' })
+    await expect(unseeded.end()).rejects.toMatchObject({ name: 'CryptoError' })
   })
 })
 

@@ -81,6 +81,44 @@ describe('the ring on SEAL', () => {
     for (const ringKey of ringKeys) ringKey.dispose()
   })
 
+  it('multiplies residue by residue, as big integers do, by a polynomial of any residues', () => {
+    const factor = uniformPolynomial()
+      .with(0, 0n)
+      .with(1, RING_MODULUS - 1n)
+    const operands = Array.from({ length: 16 }, uniformPolynomial)
+    const expected = operands.flatMap((operand) => operand.map((residue, k) => modulo(residue * factor[k])))
+    for (const ring of [direct, serialised]) {
+      for (const count of [1, 16]) {
+        const key = ring.loadKey(toWords(factor))
+        ring.operands(count).set(toWords(operands.slice(0, count).flat()))
+        const got = fromWords(ring.multiplyResidues(key, count))
+        expect(got).toEqual(expected.slice(0, count * RING_DEGREE))
+        key.dispose()
+      }
+    }
+  })
+
+  it('adds weighted terms up, as big integers do, when they are shorter than the sum and than one another, too', () => {
+    const terms = [16, 1, 3, 2, 1].map((count) => Array.from({ length: count }, uniformPolynomial).flat())
+    const weights = [Number.MAX_SAFE_INTEGER, 0, 1, 2 ** 52, 2 ** 52 + 12_345]
+    const expected = Array.from({ length: 16 * RING_DEGREE }, (_, k) =>
+      modulo(terms.reduce((sum, term, i) => sum + BigInt(weights[i]) * (term[k] ?? 0n), 0n)),
+    )
+    for (const ring of [direct, serialised]) {
+      const [sum, twice] = [ring.createSum(), ring.createSum()]
+      for (const [i, term] of terms.entries()) {
+        const count = term.length / RING_DEGREE
+        ring.term(count).set(toWords(term))
+        sum.add(weights[i], count)
+        for (let times = 0; times < 2; times++) twice.add(weights[i], count)
+      }
+      expect(fromWords(sum.read())).toEqual(expected)
+      expect(fromWords(twice.read())).toEqual(expected.map((residue) => modulo(2n * residue)))
+      sum.dispose()
+      twice.dispose()
+    }
+  })
+
   it('refuses a key that was disposed of', () => {
     const ringKey = direct.transformKey(smallKey())
     ringKey.dispose()

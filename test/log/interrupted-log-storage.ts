@@ -1,6 +1,6 @@
 import type { Digest } from '../../src/crypto/digest.ts'
 import { decodeCommit } from '../../src/log/log-commit.ts'
-import type { LeafPosition, LogStorage } from '../../src/log/log-storage.ts'
+import type { LeafPosition, LogStorage, TileFile } from '../../src/log/log-storage.ts'
 
 /** The fault that a storage reports; told apart from any error of the log. */
 export class StorageFault extends Error {}
@@ -62,12 +62,15 @@ export class InterruptedLogStorage implements LogStorage {
     })
   }
 
-  putTile(path: string, bytes: Uint8Array): Promise<void> {
-    return this.#write(`putTile ${path}`, () => this.#inner.putTile(path, bytes))
+  /** One write a tile: a storage may be interrupted between any two of a call. */
+  async putTiles(tiles: readonly TileFile[]): Promise<void> {
+    for (const tile of tiles) await this.#write(`putTiles ${tile.path}`, () => this.#inner.putTiles([tile]))
   }
 
-  discardPartialTiles(path: string): Promise<void> {
-    return this.#write(`discardPartialTiles ${path}`, () => this.#inner.discardPartialTiles(path))
+  async discardPartialTiles(paths: readonly string[]): Promise<void> {
+    for (const path of paths) {
+      await this.#write(`discardPartialTiles ${path}`, () => this.#inner.discardPartialTiles([path]))
+    }
   }
 
   putPositions(leaves: readonly LeafPosition[]): Promise<void> {

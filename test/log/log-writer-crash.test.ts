@@ -80,7 +80,13 @@ describe('a log whose writer dies', () => {
       await write()
     })
     await appendAll(storage)
-    expect([...methods].sort()).toEqual(['compareAndSwap', 'discardPartialTiles', 'publish', 'putPositions', 'putTile'])
+    expect([...methods].sort()).toEqual([
+      'compareAndSwap',
+      'discardPartialTiles',
+      'publish',
+      'putPositions',
+      'putTiles',
+    ])
     expect(WRITES).toBeGreaterThan(30)
   })
 

@@ -131,9 +131,9 @@ describe('opening a log', () => {
     async (path) => {
       const { storage } = await logOfSizes(300)
       const bytes = (await storage.readTile(path))!
-      await storage.putTile(path, flipBit(bytes, bytes.length * 8 - 9))
+      await storage.putTiles([{ path, bytes: flipBit(bytes, bytes.length * 8 - 9) }])
       await expect(openLogWriter(storage, SIGNER)).rejects.toMatchObject({ code: 'storage-corrupt' })
-      await storage.putTile(path, bytes.subarray(1))
+      await storage.putTiles([{ path, bytes: bytes.subarray(1) }])
       await expect(openLogWriter(storage, SIGNER)).rejects.toMatchObject({
         code: expect.stringMatching(/^malformed-(tile|bundle)$/),
       })

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { CoordinatorStore } from '../../src/coordinator/ports.ts'
 import { coordinatorStoreOver } from '../../src/store/coordinator-store.ts'
 import type { Database } from '../../src/store/database.ts'
+import { databaseLogStorage } from '../../src/store/log-storage.ts'
 import {
   someContribution,
   someDigest,
@@ -13,6 +14,43 @@ import {
 
 /** What the schema refuses on its own, whatever the code above it does. `database` is migrated, and otherwise empty. */
 export function describeSchema(database: () => Database): void {
+  describe('The schema of the log', () => {
+    it.each([
+      'DELETE FROM log_commit',
+      'DELETE FROM log_checkpoint',
+      'TRUNCATE log_checkpoint',
+      'UPDATE log_checkpoint SET size = size - 1',
+      "UPDATE log_tiles SET bytes = ''",
+      'TRUNCATE log_tiles',
+      'DELETE FROM log_tiles WHERE width = 256',
+      'DELETE FROM log_positions',
+      'UPDATE log_positions SET position = position + 1',
+    ])('refuses to rewrite the transparency log: %s', async (sql) => {
+      const log = databaseLogStorage(database())
+      await log.compareAndSwap(undefined, new Uint8Array([1]))
+      await log.putTiles([{ path: 'tile/0/000', bytes: new Uint8Array(8192) }])
+      await log.putPositions([{ leafHash: '0'.repeat(64), position: 0 }])
+      await log.publish(256, 'note')
+      await expect(database().query(sql)).rejects.toMatchObject({ message: expect.stringContaining('append-only') })
+    })
+  })
+
+  describe('A slow writer of the log', () => {
+    it('cannot add to a partial tile that another one has discarded, which would give half a tile', async () => {
+      const [slow, fast] = [databaseLogStorage(database()), databaseLogStorage(database())]
+      const tile = (width: number) => ({
+        path: `tile/0/900${width < 256 ? `.p/${width}` : ''}`,
+        bytes: new Uint8Array(width * 32).fill(7),
+      })
+      await slow.putTiles([tile(2)])
+      await fast.putTiles([tile(256)])
+      await fast.discardPartialTiles([tile(256).path])
+      await expect(slow.putTiles([tile(3)])).rejects.toMatchObject({ code: 'not-found' })
+      expect(await fast.readTile(tile(3).path)).toBeUndefined()
+      expect(await fast.readTile(tile(256).path)).toHaveLength(8192)
+    })
+  })
+
   describe('The schema', () => {
     let store: CoordinatorStore
     beforeAll(async () => {

@@ -12,19 +12,23 @@ import { HolderJournal } from '../../nodes/holder/journal.ts'
 import { openTrainerThread } from '../../nodes/trainers/tfjs/trainer-thread.ts'
 import { systemClock } from '../../src/cli/coordinator-process.ts'
 import { Coordinator } from '../../src/coordinator/coordinator.ts'
+import { LoggedRequests } from '../../src/coordinator/logged-requests.ts'
 import { OpenRounds } from '../../src/coordinator/open-rounds.ts'
-import type { Clock, HolderDirectory, ReceivedReply } from '../../src/coordinator/ports.ts'
+import { type Clock, type HolderDirectory, OPENING, type ReceivedReply } from '../../src/coordinator/ports.ts'
+import { openTransparencyLog, type TransparencyLog } from '../../src/coordinator/transparency-log.ts'
 import { digestOf } from '../../src/crypto/digest.ts'
 import { statementDigest } from '../../src/crypto/envelope.ts'
 import { startPayloadWorkers } from '../../src/crypto/payload-workers.ts'
 import { systemRandomness } from '../../src/crypto/randomness.ts'
 import { type PayloadReference, payloadDigest } from '../../src/protocol/contribution.ts'
 import type { HolderReply, HolderRequest } from '../../src/protocol/holder-messages.ts'
-import { refused, type Verdict } from '../../src/sluice-error.ts'
+import { emptyRegistry, registryHead } from '../../src/protocol/registry.ts'
+import { accepted, refused, type Verdict } from '../../src/sluice-error.ts'
 import { openArtifactStore } from '../../src/store/artifact-store.ts'
 import { openCoordinatorStore } from '../../src/store/coordinator-store.ts'
 import { openPayloadSpool } from '../../src/store/payload-spool.ts'
 import { coordinatorKey, createParties, floorsOf, type Party } from './round-fixtures.ts'
+import { logKey, logSigner } from './test-log.ts'
 
 /** Stands between the coordinator and a holder: may answer itself, or let the real holder answer. */
 export type Interference = (
@@ -52,7 +56,9 @@ export class InProcessVenue {
   workers!: Awaited<ReturnType<typeof startPayloadWorkers>>
   artifacts!: Awaited<ReturnType<typeof openArtifactStore>>
   spool!: Awaited<ReturnType<typeof openPayloadSpool>>
+  openings!: Awaited<ReturnType<typeof openPayloadSpool>>
   store!: Awaited<ReturnType<typeof openCoordinatorStore>>
+  log!: TransparencyLog
 
   static async open(): Promise<InProcessVenue> {
     const venue = new InProcessVenue()
@@ -60,7 +66,9 @@ export class InProcessVenue {
     venue.workers = venue.#stack.adopt(await startPayloadWorkers({ threads: 1 }), (open) => open.close())
     venue.artifacts = await openArtifactStore(join(venue.directory, 'artifacts'))
     venue.spool = await openPayloadSpool(join(venue.directory, 'spool'))
+    venue.openings = await openPayloadSpool(join(venue.directory, 'openings'))
     venue.store = await openCoordinatorStore({ directory: join(venue.directory, 'database') })
+    venue.log = await openTransparencyLog(venue.store, logSigner)
     const trainer = venue.#stack.adopt(openTrainerThread(), (open) => open.close())
     for (const [i, party] of venue.parties.entries()) {
       const config = parseDatasetConfig({ name: 'heart', path: heartHospitals[i].path })
@@ -76,6 +84,11 @@ export class InProcessVenue {
     return new HolderAgent({
       ...party,
       floors: floorsOf(party, this.parties),
+      logKey,
+      members: {
+        membersAt: async () => accepted(this.#members),
+        endorse: async () => refused('approval-needed', 'The venue of this test admits nobody.'),
+      },
       policy: holderPolicySchema.parse({ datasets: { heart: {} } }),
       datasets: new Map([['heart', dataset]]),
       trainer,
@@ -104,8 +117,18 @@ export class InProcessVenue {
         return payload
       },
       fetchArtifact: (digest) => this.artifacts.get(digest),
+      fetchOpening: (plan) => this.#opening(plan, holder),
       fetchContributions: async (plan) => [...(this.openRounds.contributionsFor(plan, holder) ?? [])],
     }
+  }
+
+  async *#opening(plan: string, holder: string): AsyncGenerator<Uint8Array> {
+    const bytes = this.openRounds.openingFor(plan, holder)
+    if (bytes !== undefined) yield this.openings.read(plan, OPENING, 0, bytes)
+  }
+
+  get #members() {
+    return new Map(this.parties.map(({ member }) => [member.holder, member]))
   }
 
   readonly holders: HolderDirectory = {
@@ -150,7 +173,12 @@ export class InProcessVenue {
       workers: this.workers,
       committeeTimeoutMs: 5000,
       gatherMs: 200,
-      members: new Map(this.parties.map(({ member }) => [member.holder, member])),
+      randomness: systemRandomness,
+      openings: this.openings,
+      logged: new LoggedRequests(this.log, this.store, this.holders),
+      registry: {
+        current: () => ({ members: this.#members, head: registryHead(emptyRegistry('venue.test')) }),
+      },
     }
   }
 

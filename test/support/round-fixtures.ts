@@ -7,9 +7,9 @@ import type { PayloadScheme } from '../../src/crypto/payload-scheme.ts'
 import { type Randomness, seededRandomness } from '../../src/crypto/randomness.ts'
 import { RING_DEGREE } from '../../src/crypto/ring-constants.ts'
 import { boxKeyFromSeed } from '../../src/crypto/sealed-box.ts'
+import { SHARED_NUMBERS } from '../../src/crypto/share-check.ts'
 import { statementKeyFromSeed } from '../../src/crypto/statement-key.ts'
-import { drawCommittee } from '../../src/protocol/committee.ts'
-import type { MemberKeys, MemberRound } from '../../src/protocol/committee-member.ts'
+import { checkShares, type MemberKeys, type MemberRound } from '../../src/protocol/committee-member.ts'
 import {
   contributionStatement,
   type PayloadReference,
@@ -19,16 +19,23 @@ import {
 import { signContribution } from '../../src/protocol/contributor.ts'
 import {
   type CoordinatorRound,
+  closeCollection,
+  orderedChecks,
   planRound,
   receiveContribution,
+  receiveShareCheck,
   sealRound,
 } from '../../src/protocol/coordinator-round.ts'
-import { manifestStatement } from '../../src/protocol/manifest.ts'
+import { type Manifest, manifestStatement } from '../../src/protocol/manifest.ts'
 import type { PlanFloors } from '../../src/protocol/plan-policy.ts'
-import { type Member, planParameters, type RoundPlan } from '../../src/protocol/round-plan.ts'
+import { openSharesOf } from '../../src/protocol/opened-shares.ts'
+import { emptyRegistry, registryHead } from '../../src/protocol/registry.ts'
+import type { RoundLog } from '../../src/protocol/round-log.ts'
+import { drawPlanCommittee, type Member, planParameters, type RoundPlan } from '../../src/protocol/round-plan.ts'
 import { checkSegment } from '../../src/protocol/segments.ts'
 import { parseStatement, signStatement } from '../../src/protocol/statement.ts'
 import type { Verdict } from '../../src/sluice-error.ts'
+import { roundLogOf } from './test-log.ts'
 
 /** What the tests of the round share: parties with keys from fixed seeds, plans, and the work of a contributor. */
 
@@ -65,18 +72,16 @@ export function createParties(names: readonly string[] = HOSPITALS): Promise<Par
   return Promise.all(names.map((name) => createParty(name)))
 }
 
-/** A plan over these parties; everything in it may be overridden. */
+/** A plan over these parties; everything in it may be overridden, and the committee is drawn from what comes out. */
 export function makePlan(parties: readonly Party[], changes: Partial<RoundPlan> = {}): RoundPlan {
-  const cohort = parties.map(({ member }) => member)
+  const cohort = changes.cohort ?? parties.map(({ member }) => member)
   const minContributors = changes.minContributors ?? Math.min(3, cohort.length)
-  const committee = drawCommittee(
-    cohort.map(({ holder }) => holder),
-    digestOf(Buffer.from('committee')),
-    (name) => cohort.find(({ holder }) => holder === name)!.organisation,
-  )
+  const job = changes.job ?? digestOf(Buffer.from('job'))
+  const round = changes.round ?? 1
+  const committee = drawPlanCommittee({ job, round, cohort })
   return {
-    job: digestOf(Buffer.from('job')),
-    round: 1,
+    job,
+    round,
     nonce: digestOf(Buffer.from('nonce')),
     step: 'training',
     inputs: [],
@@ -86,6 +91,7 @@ export function makePlan(parties: readonly Party[], changes: Partial<RoundPlan> 
     vector: { precisionBits: 16, segments: [{ name: 'update', length: 5, low: -1, high: 1 }, checkSegment(16)] },
     payload: { scheme: 'kahe-rlwe-2048-54' },
     collectUntil: new Date(NOW.getTime() + 60_000).toISOString(),
+    registry: registryHead(emptyRegistry('venue.test')),
     ...changes,
   }
 }
@@ -141,8 +147,47 @@ export async function makeContribution(
 }
 
 /** What a member durably remembers of a round that it has accepted. */
-export function memberRound({ plan, planDigest }: CoordinatorRound, endorsedManifest?: string): MemberRound {
-  return { plan, planDigest, endorsedManifest }
+export function memberRound(
+  { plan, planDigest }: Pick<CoordinatorRound, 'plan' | 'planDigest'>,
+  remembered: Partial<Omit<MemberRound, 'plan' | 'planDigest'>> = {},
+): MemberRound {
+  return { plan, planDigest, answered: false, abandoned: false, ...remembered }
+}
+
+/** The means of a party to open its shares of a round. */
+export function sharesOf({ planDigest }: Pick<CoordinatorRound, 'planDigest'>, { keys }: Party) {
+  return openSharesOf(planDigest, keys.holder, keys.boxKey).openShares
+}
+
+export function membersOf({ plan }: Pick<CoordinatorRound, 'plan'>, parties: readonly Party[]): Party[] {
+  return plan.committee.members.map((name) => parties.find(({ keys }) => keys.holder === name)!)
+}
+
+/** Closes the collection and lets these members check their shares. */
+export async function checkRoundShares(
+  collected: CoordinatorRound,
+  parties: readonly Party[],
+  members = membersOf(collected, parties),
+): Promise<CoordinatorRound> {
+  let round = acceptedOf(closeCollection(collected, digestOf(Buffer.from('candidates nonce')), coordinatorKey, NOW))
+  const log = await logOfRound(round)
+  const envelopes = [...round.contributions.values()].map(({ envelope }) => envelope)
+  for (const party of members) {
+    const { publicKey } = coordinatorKey
+    const shares = sharesOf(round, party)
+    const checked = await checkShares(memberRound(round), round.candidates!, log, envelopes, publicKey, party.keys, shares)
+    round = acceptedOf(receiveShareCheck(round, party.keys.holder, acceptedOf(checked).check))
+  }
+  return round
+}
+
+/** What a log says of a round that has logged what it has so far. */
+export function logOfRound(round: CoordinatorRound): Promise<RoundLog> {
+  const { plan, planEnvelope, candidates, manifest } = round
+  // Signatures that a manifest gains later are not in the log.
+  const sealed = manifest && { ...manifest, signatures: manifest.signatures.slice(0, 1) }
+  const statements = [candidates, ...orderedChecks(round), sealed].filter((each) => each !== undefined)
+  return roundLogOf(plan, planEnvelope, statements, coordinatorKey.publicKey)
 }
 
 /** Adds up ciphertexts and opens them under a key sum: what whoever has both can do. */
@@ -190,13 +235,14 @@ export function codeOf(verdict: Verdict<unknown, string>): string {
   return verdict.ok ? 'accepted' : verdict.code
 }
 
-/** A round up to its seal, with what went into it. */
+/** A round up to its seal, with what went into it, and what the log says of it. */
 export interface SealedRound {
   readonly round: CoordinatorRound
   readonly contributions: readonly MadeContribution[]
+  readonly log: RoundLog
 }
 
-/** Plans a round over the parties, collects the contributions of `from`, and seals it. */
+/** Plans a round over the parties, collects the contributions of `from`, has the shares checked, and seals it. */
 export async function sealRoundOf(
   scheme: PayloadScheme,
   parties: readonly Party[],
@@ -209,30 +255,39 @@ export async function sealRoundOf(
     contributions.push(made)
     round = acceptedOf(receiveContribution(round, made.holder, made.envelope, made.payload, NOW))
   }
-  return { round: acceptedOf(sealRound(round, coordinatorKey, NOW)), contributions }
+  round = acceptedOf(sealRound(await checkRoundShares(round, parties), coordinatorKey, NOW))
+  return { round, contributions, log: await logOfRound(round) }
 }
 
 function planLength(plan: RoundPlan): number {
   return planParameters(plan).length
 }
 
-/** A manifest that a malicious coordinator signs over any set of contributions it likes. */
+/**
+ * A manifest that a malicious coordinator signs over any set of contributions it likes.
+ * @param changes what else it says otherwise than the sealed round's own
+ */
 export function forgeManifest(
-  round: Pick<CoordinatorRound, 'planDigest'>,
+  round: CoordinatorRound,
   contributions: readonly MadeContribution[],
-  sealedAt = NOW,
+  changes: Partial<Manifest> = {},
 ): Envelope {
   const sorted = [...contributions].sort((a, b) => (a.holder < b.holder ? -1 : 1))
   return signStatement(
     manifestStatement,
     {
       plan: round.planDigest,
+      candidates: round.candidates ? statementDigest(round.candidates) : digestOf(Buffer.from('no candidates')),
       contributions: sorted.map(({ holder, envelope, payload }) => ({
         holder,
         contribution: statementDigest(envelope),
         payload: payload.digest,
       })),
-      sealedAt: sealedAt.toISOString(),
+      checks: orderedChecks(round).map(statementDigest),
+      excluded: [],
+      setAside: [],
+      sealedAt: NOW.toISOString(),
+      ...changes,
     },
     coordinatorKey,
   )
@@ -256,7 +311,7 @@ export async function shareSumWithoutGuards(
     const { sealed } = statement.shares.find(({ member }) => member === party.keys.holder)!
     const associatedData = shareAssociatedData(planDigest, holder, party.keys.holder, payload.digest)
     const packed = await party.keys.boxKey.open(Buffer.from(sealed, 'base64'), associatedData)
-    addShare(sum, unpackShare(packed, RING_DEGREE))
+    addShare(sum, unpackShare(packed, SHARED_NUMBERS).subarray(0, RING_DEGREE))
   }
   return sum
 }

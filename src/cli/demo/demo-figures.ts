@@ -10,7 +10,9 @@ export interface RoundTimes {
   readonly protectionMs: number
   /** What is left of the collection: plans down, ciphertexts and statements up, records written. */
   readonly transportMs: number
-  /** Certificate, share sums, adding up, opening, next model version. */
+  /** Plan, candidates and manifest in the log, cosigned; shares checked; the manifest certified. */
+  readonly loggingMs: number
+  /** Share sums, adding up, opening, next model version. */
   readonly openingMs: number
   readonly totalMs: number
 }
@@ -25,15 +27,17 @@ export function roundTimes(demoJob: DemoJob, holders: readonly SluiceProcess[]):
     const slowest = (field: string) => Math.max(0, ...own.map((line) => Number(line[field])))
     const trainingMs = slowest('computeMs')
     const protectionMs = slowest('protectMs')
-    const { collectMs, certifyMs, answerMs, openMs, publishMs, totalMs } = durations
+    const { planMs, collectMs, checkMs, certifyMs, answerMs, openMs, publishMs, totalMs } = durations
     const transportMs = Math.max(0, collectMs - trainingMs - protectionMs)
-    return { trainingMs, protectionMs, transportMs, openingMs: certifyMs + answerMs + openMs + publishMs, totalMs }
+    const loggingMs = planMs + checkMs + certifyMs
+    return { trainingMs, protectionMs, transportMs, loggingMs, openingMs: answerMs + openMs + publishMs, totalMs }
   })
   const medianOf = (field: keyof RoundTimes) => median(rounds.map((round) => round[field]))
   return {
     trainingMs: medianOf('trainingMs'),
     protectionMs: medianOf('protectionMs'),
     transportMs: medianOf('transportMs'),
+    loggingMs: medianOf('loggingMs'),
     openingMs: medianOf('openingMs'),
     totalMs: medianOf('totalMs'),
   }

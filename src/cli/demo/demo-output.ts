@@ -52,9 +52,9 @@ export function printSummary(
     const [job] = model.jobs
     console.log(`\n${job.name} (${job.weightCount} weights): accuracy / AUC on each hospital's held-out fifth`)
     console.log(textTable(rowsOf(model)))
-    const { trainingMs, protectionMs, transportMs, openingMs, totalMs } = model.times
+    const { trainingMs, protectionMs, transportMs, loggingMs, openingMs, totalMs } = model.times
     console.log(
-      `a training round, median: ${totalMs.toFixed(0)} ms (training ${trainingMs.toFixed(0)}, protection ${protectionMs.toFixed(1)}, transport ${transportMs.toFixed(0)}, opening ${openingMs.toFixed(0)})`,
+      `a training round, median: ${totalMs.toFixed(0)} ms (training ${trainingMs.toFixed(0)}, protection ${protectionMs.toFixed(1)}, transport ${transportMs.toFixed(0)}, log and checks ${loggingMs.toFixed(0)}, opening ${openingMs.toFixed(0)})`,
     )
   }
   console.log(

@@ -113,7 +113,7 @@ The rows *alone* and *pooled* exist because the demo owns all four files. A venu
 function modelSection(model: DemoModel): string {
   const [job] = model.jobs
   const up = bytesUp(job)
-  const { trainingMs, protectionMs, transportMs, openingMs, totalMs } = model.times
+  const { trainingMs, protectionMs, transportMs, loggingMs, openingMs, totalMs } = model.times
   const last = job.rounds.flatMap(({ evaluation }) => evaluation ?? []).at(-1)!
   const trainingRounds = job.rounds.filter(({ step }) => step === 'training').length
   const ms = (value: number) => value.toFixed(1)
@@ -135,7 +135,8 @@ ${last.accuracy.value.toFixed(3)}, AUC ${last.auc ? `${last.auc.value.toFixed(3)
 | training and evaluation (slowest holder) | ${ms(trainingMs)} |
 | protection (slowest holder) | ${ms(protectionMs)} |
 | transport and records | ${ms(transportMs)} |
-| certificate, opening, next version | ${ms(openingMs)} |
+| log, share check, certificate | ${ms(loggingMs)} |
+| opening, next version | ${ms(openingMs)} |
 | whole round | ${ms(totalMs)} |
 
 Up from one holder in one training round: ${up.ciphertext} bytes of ciphertext (${up.ciphertextPerWeight.toFixed(2)} a weight, evaluation

@@ -1,20 +1,34 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { copyLog } from '../../../src/cli/log-directory.ts'
+import type { CoordinatorStore } from '../../../src/coordinator/ports.ts'
 import { addCosignatures, cosign } from '../../../src/log/cosignature.ts'
+import type { LogSource } from '../../../src/log/log-source.ts'
+import { createLog, type LogWriter } from '../../../src/log/log-writer.ts'
 import { proveConsistency, proveInclusion } from '../../../src/log/merkle-proof.ts'
 import { formatSignatureLine, parseNote } from '../../../src/log/note.ts'
 import { formatNoteKey } from '../../../src/log/note-key.ts'
-import { hashReaderOf, type LogReader } from '../../../src/log/tile-reader.ts'
-import { entryAt, flipBit, LOG_KEY, logOfSizes, WITNESS_KEYS, WITNESSES } from '../../log/log-fixtures.ts'
-import { serveLog } from './serve-log.ts'
+import { hashReaderOf } from '../../../src/log/tile-reader.ts'
+import { openCoordinatorStore } from '../../../src/store/coordinator-store.ts'
+import { startLogServer } from '../../../src/wire/log-server.ts'
+import {
+  entriesUpTo,
+  entryAt,
+  flipBit,
+  LOG_KEY,
+  logOfSizes,
+  SIGNER,
+  WITNESS_KEYS,
+  WITNESSES,
+} from '../../log/log-fixtures.ts'
 
 /*
- * Our log judged by programs that are not ours: Tessera's fsck walks it over HTTP, Go's sumdb packages open its notes and
- * check its proofs. Their versions are pinned in test/interop/go/go.mod; building them needs Go 1.24 and a module proxy.
+ * Our log judged by programs that are not ours: Tessera's fsck walks it over HTTP, from the coordinator's own server and
+ * store, Go's sumdb packages open its notes and check its proofs. Their versions are pinned in test/interop/go/go.mod; building them needs Go 1.24 and a module proxy.
  * GOPATH may be set to a place of choice.
  */
 
@@ -26,6 +40,8 @@ const FSCK_TIMEOUT_MS = 50_000
 const enabled = process.env.SLUICE_INTEROP === '1'
 const why = enabled ? '' : ' (skipped: needs Go and a module proxy; set SLUICE_INTEROP=1)'
 let bin: string
+let store: CoordinatorStore
+let writer: LogWriter
 
 describe.skipIf(!enabled)(`the log, judged from outside${why}`, () => {
   beforeAll(async () => {
@@ -35,32 +51,67 @@ describe.skipIf(!enabled)(`the log, judged from outside${why}`, () => {
     const packages = ['.', 'github.com/transparency-dev/tessera/cmd/fsck']
     await run('go', ['build', '-o', `${bin}/`, ...packages], { cwd: GO_MODULE, env })
     writeFileSync(join(bin, 'log.vkey'), formatNoteKey(LOG_KEY))
+    store = await openCoordinatorStore({ directory: join(bin, 'state') })
+    writer = await createLog(store.log, SIGNER)
   }, BUILD_TIMEOUT_MS)
 
-  afterAll(() => rmSync(bin, { recursive: true, force: true }))
+  afterAll(async () => {
+    await store.close()
+    rmSync(bin, { recursive: true, force: true })
+  })
+
+  /** Lets the one log of the store grow to this size, as a journal would: never back. */
+  async function growTo(size: number): Promise<void> {
+    while (writer.checkpoint.size < size) {
+      const start = writer.checkpoint.size
+      await writer.append(entriesUpTo(Math.min(size, start + 4096), start))
+    }
+    expect(writer.checkpoint.size).toBe(size)
+  }
+
+  const source = (): LogSource => ({
+    readCheckpoint: () => store.log.readCheckpoint(),
+    readTile: (path) => store.log.readTile(path),
+    readPayload: (payloadSha256) => store.findPayload(payloadSha256),
+  })
 
   /**
    * What fsck prints; it exits with 0 whatever it found. Two workers, because one that finds a wrong tile ends, and the
    * rest would wait for it for ever.
    */
-  async function fsck(reader: LogReader): Promise<string> {
-    const { url, server } = await serveLog(reader)
+  async function fsck(served: LogSource): Promise<string> {
+    const server = await startLogServer('127.0.0.1:0', served)
     try {
-      const args = ['-ui=false', '-N=2', `-storage_url=${url}`, `-public_key=${join(bin, 'log.vkey')}`]
-      const { stderr } = await run(join(bin, 'fsck'), args, { timeout: FSCK_TIMEOUT_MS })
-      return stderr
+      return await fsckAt(`http://127.0.0.1:${server.port}/log/`)
     } finally {
-      server.closeAllConnections()
-      server.close()
+      await server.stop()
     }
   }
 
+  async function fsckAt(url: string): Promise<string> {
+    const args = ['-ui=false', '-N=2', `-storage_url=${url}`, `-public_key=${join(bin, 'log.vkey')}`]
+    const { stderr } = await run(join(bin, 'fsck'), args, { timeout: FSCK_TIMEOUT_MS })
+    return stderr
+  }
+
   it.each([1, 255, 256, 257, 65_536, 65_537])('fsck accepts it at size %i', async (size) => {
-    const { storage } = await logOfSizes(size)
-    const verdict = await fsck(storage)
+    await growTo(size)
+    const verdict = await fsck(source())
     console.info(verdict.trim())
     expect(verdict).toContain(`Successfully fsck'd log with size ${size} `)
     expect(verdict).not.toContain('fsck failed')
+  })
+
+  it('fsck accepts a copy of it in a directory, and no copy with a flipped bit', async () => {
+    await growTo(65_537)
+    const copy = join(bin, 'copy')
+    await copyLog(source(), copy)
+    const verdict = await fsckAt(`file://${copy}/`)
+    console.info(verdict.trim())
+    expect(verdict).toContain("Successfully fsck'd log with size 65537 ")
+    const tile = join(copy, 'tile/entries/123')
+    writeFileSync(tile, flipBit(readFileSync(tile), 8000))
+    expect(await fsckAt(`file://${copy}/`)).toContain('fsck failed')
   })
 
   it.each([
@@ -73,16 +124,17 @@ describe.skipIf(!enabled)(`the log, judged from outside${why}`, () => {
     'tile/2/000.p/1',
     'checkpoint',
   ])('fsck rejects one flipped bit in %s at size 65,537', async (path) => {
-    const { storage } = await logOfSizes(65_537)
+    await growTo(65_537)
     // Five bytes before the end: inside the last entry, the last hash, the signature.
     const damage = (bytes: Uint8Array) => flipBit(bytes, (bytes.length - 5) * 8)
-    const flipped: LogReader = {
+    const flipped: LogSource = {
+      ...source(),
       async readCheckpoint() {
-        const note = (await storage.readCheckpoint())!
+        const note = (await store.log.readCheckpoint())!
         return path === 'checkpoint' ? Buffer.from(damage(Buffer.from(note))).toString() : note
       },
       async readTile(asked) {
-        const bytes = await storage.readTile(asked)
+        const bytes = await store.log.readTile(asked)
         return asked === path && bytes ? damage(bytes) : bytes
       },
     }

@@ -16,7 +16,17 @@ export interface Reply {
   'shareSum'?: (_sluice_v1_Envelope | null);
   'noted'?: (_sluice_v1_Noted | null);
   'refusal'?: (_sluice_v1_Refusal | null);
-  'reply'?: "contribution"|"endorsement"|"shareSum"|"noted"|"refusal";
+  /**
+   * A signature line of tlog-cosignature.
+   */
+  'cosignature'?: (string);
+  'shareCheck'?: (_sluice_v1_Envelope | null);
+  'payloadHash'?: (_sluice_v1_Envelope | null);
+  /**
+   * The checkpoint does not start from the tree that the holder knows: its size, to ask again from.
+   */
+  'knownSize'?: (number | string);
+  'reply'?: "contribution"|"endorsement"|"shareSum"|"noted"|"refusal"|"cosignature"|"shareCheck"|"payloadHash"|"knownSize";
 }
 
 export interface Reply__Output {
@@ -29,5 +39,15 @@ export interface Reply__Output {
   'shareSum'?: (_sluice_v1_Envelope__Output | null);
   'noted'?: (_sluice_v1_Noted__Output | null);
   'refusal'?: (_sluice_v1_Refusal__Output | null);
-  'reply'?: "contribution"|"endorsement"|"shareSum"|"noted"|"refusal";
+  /**
+   * A signature line of tlog-cosignature.
+   */
+  'cosignature'?: (string);
+  'shareCheck'?: (_sluice_v1_Envelope__Output | null);
+  'payloadHash'?: (_sluice_v1_Envelope__Output | null);
+  /**
+   * The checkpoint does not start from the tree that the holder knows: its size, to ask again from.
+   */
+  'knownSize'?: (number);
+  'reply'?: "contribution"|"endorsement"|"shareSum"|"noted"|"refusal"|"cosignature"|"shareCheck"|"payloadHash"|"knownSize";
 }

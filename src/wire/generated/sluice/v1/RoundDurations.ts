@@ -8,6 +8,11 @@ export interface RoundDurations {
   'openMs'?: (number | string);
   'publishMs'?: (number | string);
   'totalMs'?: (number | string);
+  /**
+   * Plan into the log and cosigned; candidates logged, shares checked, set sealed.
+   */
+  'planMs'?: (number | string);
+  'checkMs'?: (number | string);
 }
 
 export interface RoundDurations__Output {
@@ -17,4 +22,9 @@ export interface RoundDurations__Output {
   'openMs': (number);
   'publishMs': (number);
   'totalMs': (number);
+  /**
+   * Plan into the log and cosigned; candidates logged, shares checked, set sealed.
+   */
+  'planMs': (number);
+  'checkMs': (number);
 }

@@ -1,0 +1,170 @@
+import type { Digest } from '../../src/crypto/digest.ts'
+import type { Envelope } from '../../src/crypto/envelope.ts'
+import type { StatementPublicKey } from '../../src/crypto/statement-key.ts'
+import type { NoteKey } from '../../src/log/note-key.ts'
+import {
+  answerCertificate,
+  checkShares,
+  endorseManifest,
+  giveUpRound,
+  type MemberKeys,
+  type MemberRound,
+} from '../../src/protocol/committee-member.ts'
+import type { HolderReply, HolderRequest } from '../../src/protocol/holder-messages.ts'
+import { openSharesOf } from '../../src/protocol/opened-shares.ts'
+import { openRoundCheckpoint, type RoundLog, readRoundLog } from '../../src/protocol/round-log.ts'
+import { type RoundPlan, roundPlanStatement } from '../../src/protocol/round-plan.ts'
+import { parseStatement } from '../../src/protocol/statement.ts'
+import { accepted, refused, type Verdict } from '../../src/sluice-error.ts'
+import { HolderError } from './holder-error.ts'
+import type { HolderJournal, JournalRound } from './journal.ts'
+import type { LogFollower } from './log-follower.ts'
+
+export interface CommitteeDutyParts {
+  readonly keys: MemberKeys
+  readonly coordinatorKey: StatementPublicKey
+  readonly log: NoteKey
+  readonly follower: LogFollower
+  readonly journal: HolderJournal
+  readonly fetchContributions: (planDigest: Digest, most: number) => Promise<Envelope[]>
+}
+
+type Answer = Verdict<HolderReply, string>
+type RequestOf<Kind extends HolderRequest['kind']> = Extract<HolderRequest, { kind: Kind }>
+
+/** What a member has in memory of the round that it serves. */
+interface RoundInWork {
+  readonly planDigest: Digest
+  readonly contributions: Promise<Envelope[]>
+  readonly shares: ReturnType<typeof openSharesOf>
+}
+
+/** Rounds whose contributions and shares are kept between the duties of a round; the oldest is forgotten. */
+const ROUNDS_IN_WORK = 4
+
+/**
+ * The duties of a committee member: rules from `src/protocol/committee-member.ts`, memory in the journal. Each answer is
+ * durable before it leaves, and the journal decides when two requests race.
+ */
+export class CommitteeDuty {
+  readonly #parts: CommitteeDutyParts
+  readonly #inWork = new Map<Digest, RoundInWork>()
+
+  constructor(parts: CommitteeDutyParts) {
+    this.#parts = parts
+  }
+
+  async checkShares(request: RequestOf<'check-shares'>): Promise<Answer> {
+    const { coordinatorKey, keys, journal } = this.#parts
+    const { round, known } = this.#memberRound(request.planDigest)
+    const log = this.#readLog(round.plan, known, request)
+    if (!log.ok) return log
+    if (log.value.kind === 'known-size') return accepted(log.value)
+    const { contributions, shares } = this.#work(round)
+    const { roundLog } = log.value
+    const checked = await checkShares(
+      round,
+      request.candidates,
+      roundLog,
+      await contributions,
+      coordinatorKey,
+      keys,
+      shares.openShares,
+    )
+    if (!checked.ok) return checked
+    if (!journal.claimCandidates(request.planDigest, checked.value.round.checkedCandidates!)) return boundOtherwise()
+    return accepted({ kind: 'share-check', envelope: checked.value.check })
+  }
+
+  async endorse(request: RequestOf<'endorse'>): Promise<Answer> {
+    const { coordinatorKey, keys, journal } = this.#parts
+    const { round, known } = this.#memberRound(request.planDigest)
+    const log = this.#readLog(round.plan, known, request)
+    if (!log.ok) return log
+    if (log.value.kind === 'known-size') return accepted(log.value)
+    const contributions = await this.#work(round).contributions
+    const { roundLog } = log.value
+    const endorsed = endorseManifest(round, request.manifest, roundLog, contributions, coordinatorKey, keys)
+    if (!endorsed.ok) return endorsed
+    const { endorsedManifest } = endorsed.value.round
+    if (!journal.claimManifest(request.planDigest, endorsedManifest!, false)) return boundOtherwise()
+    return accepted({ kind: 'endorsement', signature: endorsed.value.signature })
+  }
+
+  async answer({ planDigest, certificate }: RequestOf<'answer'>): Promise<Answer> {
+    const { coordinatorKey, keys, journal } = this.#parts
+    const { round } = this.#memberRound(planDigest)
+    const { contributions, shares } = this.#work(round)
+    const answered = await answerCertificate(
+      round,
+      certificate,
+      await contributions,
+      coordinatorKey,
+      keys,
+      shares.openShares,
+    )
+    if (!answered.ok) return answered
+    if (!journal.claimManifest(planDigest, answered.value.round.endorsedManifest!, true)) return boundOtherwise()
+    return accepted({ kind: 'share-sum', envelope: answered.value.answer })
+  }
+
+  async abandon({ planDigest, abandonment }: RequestOf<'abandon'>): Promise<Answer> {
+    const { coordinatorKey, keys, journal } = this.#parts
+    const { round } = this.#memberRound(planDigest)
+    const given = giveUpRound(round, abandonment, coordinatorKey, keys)
+    if (!given.ok) return given
+    if (!journal.claimAbandonment(planDigest)) return boundOtherwise()
+    this.forget(planDigest)
+    return accepted({ kind: 'endorsement', signature: given.value.signature })
+  }
+
+  /** Lets go of a round that is over, and overwrites the shares that were opened for it. */
+  forget(planDigest: Digest): void {
+    const work = this.#inWork.get(planDigest)
+    this.#inWork.delete(planDigest)
+    void work?.shares.forget()
+  }
+
+  /** What this member durably knows of a round. @throws HolderError `plan-unknown` for a plan it has not accepted. */
+  #memberRound(planDigest: Digest): { round: MemberRound; known: JournalRound } {
+    const known = this.#parts.journal.find(planDigest)
+    const plan = known && parseStatement(roundPlanStatement, known.plan)
+    if (!plan?.ok)
+      throw new HolderError('plan-unknown', 'This holder has accepted no such plan: it does no duty for it.')
+    return { round: { ...known!, plan: plan.value, planDigest }, known: known! }
+  }
+
+  /** What the log says of the round, under a checkpoint that t of its committee cosigned. */
+  #readLog(
+    plan: RoundPlan,
+    { plan: planEnvelope }: JournalRound,
+    { checkpoint, range }: RequestOf<'endorse'> | RequestOf<'check-shares'>,
+  ): Verdict<{ kind: 'log'; roundLog: RoundLog } | { kind: 'known-size'; size: number }, string> {
+    const { follower, log, coordinatorKey } = this.#parts
+    const cosigned = openRoundCheckpoint(checkpoint.note, plan, log)
+    if (!cosigned.ok) return cosigned
+    const followed = follower.follow(checkpoint, new Date())
+    if (!followed.ok) return followed
+    if (followed.value.kind === 'known-size') return accepted(followed.value)
+    const read = readRoundLog(plan, planEnvelope, range, cosigned.value, coordinatorKey)
+    return read.ok ? accepted({ kind: 'log', roundLog: read.value }) : read
+  }
+
+  /** Contributions are fetched once, boxes are opened once, for all duties of a round. */
+  #work({ planDigest, plan }: MemberRound): RoundInWork {
+    const known = this.#inWork.get(planDigest)
+    if (known) return known
+    const { keys, fetchContributions } = this.#parts
+    const contributions = fetchContributions(planDigest, plan.cohort.length)
+    const work = { planDigest, contributions, shares: openSharesOf(planDigest, keys.holder, keys.boxKey) }
+    this.#inWork.set(planDigest, work)
+    // A failure is not kept: asked again, the member fetches again.
+    contributions.catch(() => this.forget(planDigest))
+    for (const oldest of [...this.#inWork.keys()].slice(0, -ROUNDS_IN_WORK)) this.forget(oldest)
+    return work
+  }
+}
+
+function boundOtherwise(): Answer {
+  return refused('other-manifest-endorsed', 'This member stands by another set of this round, or has given it up.')
+}

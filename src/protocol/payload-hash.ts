@@ -1,0 +1,26 @@
+import { z } from 'zod'
+import { type Digest, digestOf, fromHex } from '../crypto/digest.ts'
+import { defineStatement, digestField, identityField } from './statement.ts'
+
+/** A linear hash as text: two residues below q, 16 hexadecimal digits each. */
+export const linearHashField = z.string().regex(/^[0-9a-f]{32}$/, 'not two residues in lowercase hexadecimal')
+
+/**
+ * The body of a payload hash (protocol §4.7, docs/adr/0011): a contributor's linear hash of its own ciphertext under the
+ * manifest's challenge. Says nothing that the ciphertext does not say.
+ */
+export const payloadHashSchema = z.strictObject({
+  plan: digestField,
+  manifest: digestField,
+  holder: identityField,
+  hash: linearHashField,
+})
+
+export type PayloadHash = z.infer<typeof payloadHashSchema>
+
+export const payloadHashStatement = defineStatement('payload-hash', payloadHashSchema)
+
+/** The 32 bytes that a round's linear hash is expanded from: fixed by the manifest, so after every ciphertext. */
+export function hashChallenge(manifest: Digest): Uint8Array {
+  return fromHex(digestOf(Buffer.from('sluice/v1/payload-hash\0'), fromHex(manifest)))
+}

@@ -1,0 +1,48 @@
+/**
+ * Every decoder that reads from the network, under bytes that nobody should send. `SLUICE_FUZZ_SECONDS` says for how long,
+ * `SLUICE_FUZZ_SEED` repeats a run, `SLUICE_FUZZ_ONLY` takes the decoders whose name contains it.
+ */
+import { describe, expect, it } from 'vitest'
+import { allTargets } from './all-targets.ts'
+import { runFuzz, type TargetStatistics } from './fuzz-run.ts'
+import type { Finding } from './judge-input.ts'
+
+const seconds = Number(process.env.SLUICE_FUZZ_SECONDS ?? 600)
+const seed = Number(process.env.SLUICE_FUZZ_SEED ?? Date.now())
+const only = process.env.SLUICE_FUZZ_ONLY ?? ''
+/** Starting, and making the last finding small, are not counted. */
+const MARGIN_MS = 120_000
+
+describe('every decoder of bytes from the network', () => {
+  it('takes or refuses any bytes by name, within its time and its memory, and gives back what it took', {
+    timeout: seconds * 1000 + MARGIN_MS,
+  }, async () => {
+    console.log(`fuzzing for ${seconds} s with SLUICE_FUZZ_SEED=${seed}`)
+    const targetsModule = new URL('./all-targets.ts', import.meta.url).href
+    const { findings, statistics } = await runFuzz({ seconds, seed, only, targetsModule })
+    console.log(table(statistics))
+    expect(findings.map(describeFinding)).toEqual([])
+    const all = (await allTargets()).filter(({ name }) => name.includes(only))
+    expect(statistics.map(({ target }) => target)).toEqual(all.map(({ name }) => name))
+  })
+})
+
+function describeFinding({ target, kind, what, input }: Finding): string {
+  const shown = Buffer.from(input).toString('base64')
+  const kept = shown.length > 4000 ? `${shown.slice(0, 4000)}… (${input.length} bytes)` : shown
+  return `${target}: ${kind}: ${what}\n  SLUICE_FUZZ_SEED=${seed} SLUICE_FUZZ_ONLY='${target}'; keep in regressions.ts: ${kept}`
+}
+
+function table(statistics: readonly TargetStatistics[]): string {
+  const rows = statistics.map(({ target, inputs, accepted, spentMs, outcomes }) => {
+    const share = ((100 * accepted) / inputs).toFixed(0)
+    const numbers = [inputs, Math.round((1000 * inputs) / spentMs), `${share}%`, outcomes, (spentMs / 1000).toFixed(1)]
+    return [target.padEnd(44), ...numbers.map((number) => String(number).padStart(9))].join('')
+  })
+  const total = statistics.reduce((sum, { inputs }) => sum + inputs, 0)
+  const head = [
+    'decoder'.padEnd(44),
+    ...['inputs', 'inputs/s', 'accepted', 'outcomes', 'seconds'].map((name) => name.padStart(9)),
+  ]
+  return [head.join(''), ...rows, `${total} inputs`].join('\n')
+}
