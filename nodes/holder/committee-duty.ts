@@ -1,5 +1,5 @@
 import type { Digest } from '../../src/crypto/digest.ts'
-import type { Envelope } from '../../src/crypto/envelope.ts'
+import { type Envelope, statementDigest } from '../../src/crypto/envelope.ts'
 import type { StatementPublicKey } from '../../src/crypto/statement-key.ts'
 import type { NoteKey } from '../../src/log/note-key.ts'
 import {
@@ -12,9 +12,10 @@ import {
 } from '../../src/protocol/committee-member.ts'
 import type { HolderReply, HolderRequest } from '../../src/protocol/holder-messages.ts'
 import { openSharesOf } from '../../src/protocol/opened-shares.ts'
+import { questionOf } from '../../src/protocol/question.ts'
 import { openRoundCheckpoint, type RoundLog, readRoundLog } from '../../src/protocol/round-log.ts'
 import { type RoundPlan, roundPlanStatement } from '../../src/protocol/round-plan.ts'
-import { parseStatement } from '../../src/protocol/statement.ts'
+import { parseStatement, readStatement } from '../../src/protocol/statement.ts'
 import { accepted, refused, type Verdict } from '../../src/sluice-error.ts'
 import { HolderError } from './holder-error.ts'
 import type { HolderJournal, JournalRound } from './journal.ts'
@@ -108,8 +109,13 @@ export class CommitteeDuty {
     return accepted({ kind: 'share-sum', envelope: answered.value.answer })
   }
 
-  async abandon({ planDigest, abandonment }: RequestOf<'abandon'>): Promise<Answer> {
+  /** Also of a plan that this holder refused, or never saw: what it never accepted it can promise never to open. */
+  async abandon({ plan: envelope, abandonment }: RequestOf<'abandon'>): Promise<Answer> {
     const { coordinatorKey, keys, journal } = this.#parts
+    const plan = readStatement(roundPlanStatement, envelope, coordinatorKey)
+    if (!plan.ok) return plan
+    const planDigest = statementDigest(envelope)
+    journal.accept(planDigest, envelope, { job: plan.value.job, question: questionOf(plan.value), dataset: '' })
     const { round } = this.#memberRound(planDigest)
     const given = giveUpRound(round, abandonment, coordinatorKey, keys)
     if (!given.ok) return given

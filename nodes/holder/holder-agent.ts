@@ -310,7 +310,9 @@ export class HolderAgent {
   async #makeContribution(accepting: AcceptedPlan, log: Logger): Promise<Answer> {
     const { workers, randomness, coordinator, keys, member, journal } = this.#parts
     const { plan, planDigest, specification, step } = accepting
-    if (journal.find(planDigest)?.contributed) {
+    const known = journal.find(planDigest)
+    if (known?.abandoned) return refused('round-abandoned', 'This holder has given the round up, for good.')
+    if (known?.contributed) {
       return refused('already-contributed', 'A contribution of this holder to this plan has left before a restart.')
     }
     const started = performance.now()
@@ -429,7 +431,7 @@ export class HolderAgent {
 }
 
 function planOf(request: HolderRequest): Digest | undefined {
-  if (request.kind === 'contribute') return statementDigest(request.plan)
+  if ('plan' in request) return statementDigest(request.plan)
   return 'planDigest' in request ? request.planDigest : undefined
 }
 

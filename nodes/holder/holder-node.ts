@@ -5,6 +5,7 @@ import { systemRandomness } from '../../src/crypto/randomness.ts'
 import { checkOwnCertificate } from '../../src/wire/credentials.ts'
 import { HolderConnection } from '../../src/wire/holder-connection.ts'
 import { openTrainerThread } from '../trainers/tfjs/trainer-thread.ts'
+import { keepCertificateFresh } from './certificate-renewal.ts'
 import type { HolderSettings } from './configuration-files.ts'
 import { type Dataset, openDataset } from './datasets.ts'
 import { HolderAgent } from './holder-agent.ts'
@@ -46,9 +47,13 @@ export async function runHolderNode(settings: HolderSettings, software: string, 
     randomness: systemRandomness,
     log,
   })
+  const attending = stack.adopt(new AbortController(), (controller) => controller.abort())
+  const file = resolve(directory, config.tls.identity)
+  void keepCertificateFresh({ connection, tls, file, log }, AbortSignal.any([signal, attending.signal]))
   await connection.attend(
     (request) => agent.handle(request),
     {
+      onPending: (message) => log.info({ event: 'admission-pending' }, message),
       onConnected: (peer) => log.info({ event: 'connected', peer }, `connected to ${config.coordinator}`),
       onDisconnected: (error, retryMs) =>
         log.warn(
@@ -66,6 +71,6 @@ function requireOwnCertificate({ config, tls }: HolderSettings): void {
   if (role === 'holder' && venue === config.venue && name === config.name) return
   throw new HolderError(
     'config-invalid',
-    `holder.yaml is of ${config.name} at ${config.venue}, its certificate of the ${role} ${name} at ${venue}: use the files of one admission.`,
+    `holder.yaml is of ${config.name} at ${config.venue}, its certificate of the ${role} ${name} at ${venue}: use the files of one directory.`,
   )
 }

@@ -111,7 +111,7 @@ export class HolderRegistry {
       const { payloadType } = statement
       const isRequest =
         payloadType === applicationStatement.payloadType || payloadType === departureStatement.payloadType
-      const examined = isRequest ? this.#approve(statement) : await this.#claim(statement)
+      const examined = await (isRequest ? this.#approve(statement) : this.#claim(statement))
       if (!examined.ok) return examined
       return accepted(signatureOver(payloadType, statement.payload, this.#parts.key))
     })
@@ -123,9 +123,12 @@ export class HolderRegistry {
     return turn
   }
 
-  #approve(request: Envelope): Verdict<RegistryChange, string> {
+  /** Against the newest registry that there is: a request says nothing of its place. */
+  async #approve(request: Envelope): Promise<Verdict<RegistryChange, string>> {
     const { coordinatorKey, policy, directory } = this.#parts
-    const change = examineRegistryRequest(this.#registry, request, coordinatorKey)
+    const newest = await this.#reach('newest')
+    if (!newest.ok) return newest
+    const change = examineRegistryRequest(newest.value, request, coordinatorKey)
     if (!change.ok || policy.admissions === 'approve') return change
     const { holder } = change.value.member
     const digest = statementDigest(request)
@@ -161,7 +164,7 @@ export class HolderRegistry {
   }
 
   /** Goes forwards to a head; nothing of the way is kept unless it leads there. */
-  async #reach(head: Digest): Promise<Verdict<Registry, string>> {
+  async #reach(head: Digest | 'newest'): Promise<Verdict<Registry, string>> {
     if (this.#past.has(head)) {
       return refused(
         'registry-out-of-order',
@@ -172,6 +175,7 @@ export class HolderRegistry {
     let reached = this.#registry
     while (registryHead(reached) !== head) {
       const page = way.length < STATEMENTS_MAX ? await this.#parts.coordinator.fetchRegistry(reached.sequence) : []
+      if (page.length === 0 && head === 'newest') break
       if (page.length === 0) {
         return refused(
           'registry-out-of-order',

@@ -8,6 +8,7 @@ export type CliErrorCode =
   | 'directory-not-empty'
   | 'invite-malformed'
   | 'not-invited'
+  | 'registry-invalid'
   | 'revocation-refused'
   | 'job-failed'
   | 'log-invalid'

@@ -1,13 +1,26 @@
 import { type Command, Option } from 'commander'
+import { addHolderMembersCommands } from './holder-members-command.ts'
 import { logLevelOption } from './log-level-option.ts'
 import { SOFTWARE } from './version.ts'
 
 const directoryOption = () =>
   new Option('-d, --directory <path>', 'where holder.yaml lies').env('SLUICE_HOLDER').default('.')
 
+/** Of every command that takes an invite. */
+export const INVITE_HELP = `
+The invite is the line that the venue's operator sent, a file that holds it, or - for standard input. It counts once; until
+then whoever has it can join in your place. Run again after an interruption, with the same invite and directory.`
+
 /** `sluice holder …`: for the operator of a data holder. What a command needs is loaded when it runs. */
 export function addHolderCommands(program: Command): void {
   const holder = program.command('holder').description('run a data holder’s node: it dials out and opens no port')
+
+  holder
+    .command('join <invite>')
+    .description('join a venue: draws this holder’s keys here, applies with them, writes a configuration to complete')
+    .addOption(new Option('-d, --directory <path>', 'the directory to make, or to go on with').env('SLUICE_HOLDER'))
+    .addHelpText('after', INVITE_HELP)
+    .action(async (invite, { directory }) => (await import('./join-actions.ts')).holderJoin(invite, directory))
 
   holder
     .command('start')
@@ -51,4 +64,6 @@ export function addHolderCommands(program: Command): void {
         console.log(`  ${name}: ${recordCount} records, ${columns.length} columns, ${terms}`)
       }
     })
+
+  addHolderMembersCommands(holder)
 }

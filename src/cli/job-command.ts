@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander'
 import { parseCount } from './parse-count.ts'
 
 const asOption = () =>
-  new Option('--as <path>', 'the researcher’s directory, from "sluice coordinator admit --researcher"')
+  new Option('--as <path>', 'the researcher’s directory, from "sluice researcher join"')
     .env('SLUICE_RESEARCHER')
     .default('researcher')
 

@@ -97,6 +97,8 @@ toleratedMembers: 1
 maxPrecisionBits: 32
 # Names of the members whose company is accepted, or all.
 coMembers: all
+# Newcomers, new keys and revocations: ask leaves each to "sluice holder approve"; approve signs whatever is proposed.
+admissions: ask
 # Which dataset of holder.yaml may be used, for which steps, in how many rounds altogether.
 datasets: {}
 #  heart:

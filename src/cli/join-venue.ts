@@ -1,4 +1,3 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -85,11 +84,7 @@ async function readState(directory: string): Promise<JoinState | undefined> {
 
 function requireOwnCertificate(tls: TlsMaterial, identity: Identity): void {
   const named = spiffeId(checkOwnCertificate(tls, new Date()))
-  const fits = new X509Certificate(tls.certificatePem).checkPrivateKey(createPrivateKey(tls.keyPem))
-  if (named !== spiffeId(identity) || !fits) {
-    throw new WireError(
-      'credential-invalid',
-      `The venue answered with a certificate of ${named} that is not of this request: tell its operator.`,
-    )
+  if (named !== spiffeId(identity)) {
+    throw new WireError('credential-invalid', `The venue answered with a certificate of ${named}: tell its operator.`)
   }
 }

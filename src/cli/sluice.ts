@@ -6,6 +6,7 @@ import { addDemoCommand } from './demo-command.ts'
 import { addHolderCommands } from './holder-command.ts'
 import { addJobCommands } from './job-command.ts'
 import { addLogCommands } from './log-command.ts'
+import { addResearcherCommands } from './researcher-command.ts'
 import { SOFTWARE_VERSION } from './version.ts'
 
 /*
@@ -23,14 +24,16 @@ const program = new Command('sluice')
 First steps:
   sluice demo                                        four real hospitals train together, on this machine
   sluice coordinator init --directory venue          found a venue
-  sluice coordinator admit cleveland --directory venue --organisation "Cleveland Clinic" --out cleveland
   sluice coordinator start --directory venue         run its coordinator
+  sluice coordinator invite cleveland --directory venue --organisation "Cleveland Clinic"
+  sluice holder join INVITE --directory cleveland    join as a data holder, with keys of one's own
   sluice holder start --directory cleveland          run a data holder's node
   sluice job submit job.yaml --as researcher         ask for a model`,
   )
 
 addCoordinatorCommands(program)
 addHolderCommands(program)
+addResearcherCommands(program)
 addJobCommands(program)
 addLogCommands(program)
 addDemoCommand(program)

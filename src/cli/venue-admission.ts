@@ -25,6 +25,8 @@ export interface VenueAdmission {
   readonly members: MemberLookup
   readonly certificates: CertificateDesk
   readonly enrolment: EnrolmentDesk
+  /** To be called when the desk refuses a request: its holder waits no longer. */
+  refreshPending(): Promise<void>
   /** Stops looking for revocations. */
   close(): Promise<void>
 }
@@ -68,6 +70,7 @@ export async function openVenueAdmission(parts: VenueAdmissionParts): Promise<Ve
         return verdict
       },
     },
+    refreshPending: pending.refresh,
     close: async () => {
       closing.abort()
       pending.close()
@@ -101,13 +104,20 @@ function membershipOutcome(state: string): string {
 /** Which holders have applied and not been entered or refused: kept in memory, since every call of one asks. */
 async function openPendingHolders(desk: AdmissionDesk) {
   const names = new Set<string>()
-  const refresh = async () => {
+  const load = async () => {
     const applied = (await desk.pending()).flatMap(({ request }) => {
       const read = parseStatement(applicationStatement, request)
       return read.ok ? [read.value.member.holder] : []
     })
     names.clear()
     for (const name of applied) names.add(name)
+  }
+  // One after another: an earlier answer must not take the place of a later one.
+  let queue = Promise.resolve()
+  const refresh = () => {
+    const turn = queue.then(load)
+    queue = turn.catch(() => undefined)
+    return turn
   }
   await refresh()
   // An entry settles one request, and may have the next one refused.

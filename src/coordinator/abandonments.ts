@@ -34,7 +34,7 @@ export async function collectAbandonments(
 }
 
 async function proveAbandoned(
-  { planDigest, reason = '', abandonment }: RoundRecord,
+  { planDigest, plan: planEnvelope, reason = '', abandonment }: RoundRecord,
   plan: RoundPlan,
   { store, holders, key, clock, logged, committeeTimeoutMs }: RoundParts,
   signal: AbortSignal,
@@ -49,7 +49,7 @@ async function proveAbandoned(
   // Stored first: two abandonments of one plan would collect their signatures apart.
   await store.setAbandonment(planDigest, proof)
   await logged.append([{ ...proof, signatures: proof.signatures.slice(0, 1) }])
-  const request = { kind: 'abandon', planDigest, abandonment: proof } as const
+  const request = { kind: 'abandon', plan: planEnvelope, abandonment: proof } as const
   const ask = (holder: string, left: AbortSignal) => holders.ask(holder, request, left)
   const inTime = AbortSignal.any([signal, AbortSignal.timeout(committeeTimeoutMs)])
   for await (const { holder, verdict } of askHolders(plan.committee.members, ask, inTime)) {

@@ -45,11 +45,25 @@ export interface AdmissionListener {
   onFault(error: unknown): void
 }
 
+/** As much of the store as the desk needs. */
+export type RegistryStore = Pick<
+  CoordinatorStore,
+  | 'addRegistryRequest'
+  | 'findRegistryRequest'
+  | 'listPendingRequests'
+  | 'refuseRegistryRequest'
+  | 'addRegistrySignature'
+  | 'proposeRegistryStatement'
+  | 'findProposedStatement'
+  | 'enterRegistryStatement'
+  | 'listRegistryStatements'
+>
+
 export interface AdmissionParts {
   readonly venue: string
   readonly key: StatementKey
   readonly clock: Clock
-  readonly store: CoordinatorStore
+  readonly store: RegistryStore
   readonly log: Pick<TransparencyLog, 'append'>
   readonly holders: HolderDirectory
   readonly listener: AdmissionListener

@@ -51,6 +51,8 @@ export function collectHashes(
     }
   }
   const collected = collect()
+  // A fault is met where the round waits for the hashes; until then it must not end the process.
+  collected.catch(() => undefined)
   return {
     end: async (hash, patienceMs) => {
       const timer = setTimeout(() => patience.abort(), patienceMs)
@@ -61,10 +63,7 @@ export function collectHashes(
         return found ? [toSignedHash(found)] : []
       })
     },
-    abandon: () => {
-      collected.catch(() => undefined)
-      patience.abort()
-    },
+    abandon: () => patience.abort(),
   }
 }
 

@@ -10,6 +10,8 @@ export type CoordinatorErrorCode =
   /** A round could not end; the reason names the phase and the parties. */
   | 'round-abandoned'
   | 'job-cancelled'
+  /** The process ends; what it was at goes on at its next start. */
+  | 'coordinator-stopping'
   /** What the store holds of the registry of members is not one. */
   | 'registry-broken'
 

@@ -4,8 +4,10 @@ import { statementDigest } from '../crypto/envelope.ts'
 import { type JobSpecification, jobStatement, parseJobSpecification } from '../learning/job-specification.ts'
 import { signStatement } from '../protocol/statement.ts'
 import { CoordinatorError } from './coordinator-error.ts'
+import { LoggedRequests } from './logged-requests.ts'
 import type { JobDesk, JobOutput, JobRecord, JobState, StoredJobEvent } from './ports.ts'
 import { type JobParts, runJob } from './run-job.ts'
+import type { TransparencyLog } from './transparency-log.ts'
 
 /** Takes a job's state changes and faults, for the process's log. */
 export interface CoordinatorListener {
@@ -15,6 +17,11 @@ export interface CoordinatorListener {
 }
 
 const EVENTS_PAGE = 500
+
+/** What a coordinator runs on. */
+export interface CoordinatorParts extends Omit<JobParts, 'notify' | 'logged'> {
+  readonly log: TransparencyLog
+}
 
 /**
  * The coordinator of a venue: takes jobs from researchers and runs them one after another, oldest first; those that a
@@ -32,8 +39,8 @@ export class Coordinator implements JobDesk {
   readonly #changing = new Map<Digest, number>()
   #wake = () => {}
 
-  constructor(parts: Omit<JobParts, 'notify'>, listener: CoordinatorListener) {
-    this.#parts = parts
+  constructor(parts: CoordinatorParts, listener: CoordinatorListener) {
+    this.#parts = { ...parts, logged: new LoggedRequests(parts.log, parts.store, parts.holders) }
     this.#listener = listener
     this.#changes.setMaxListeners(0)
   }
@@ -48,9 +55,9 @@ export class Coordinator implements JobDesk {
     }
   }
 
-  /** Stops at once: an open round is abandoned, and its job goes on at the next start. */
+  /** Stops at once. At the next start the job goes on, with a sealed round where it stands, without an unsealed one. */
   stop(): void {
-    this.#stopping.abort()
+    this.#stopping.abort(new CoordinatorError('coordinator-stopping', 'The coordinator is stopping.'))
     this.#wake()
   }
 

@@ -231,10 +231,12 @@ export interface CoordinatorStore {
   /** In the order of planning. */
   listRounds(job: Digest): Promise<RoundRecord[]>
   /**
-   * Abandons every round that is neither published nor abandoned: what a dead process left. @returns the plans of those
-   * that this call abandoned; a repeat finds none of them.
+   * Abandons every round whose set is not sealed yet: what a dead process left, and what nobody can have opened. @returns
+   * the plans of those that this call abandoned; a repeat finds none of them.
    */
-  abandonOpenRounds(job: Digest, reason: string): Promise<Digest[]>
+  abandonUnsealedRounds(job: Digest, reason: string): Promise<Digest[]>
+  /** A round with its contributions, as it was last stored; share checks and share sums are not. @throws StoreError `not-found` */
+  loadRound(planDigest: Digest): Promise<CoordinatorRound>
 
   /** Files an application or a departure, pending; one that is known by its digest stays as it is. */
   addRegistryRequest(request: Envelope, filedAt: Date): Promise<void>

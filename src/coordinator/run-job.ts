@@ -3,7 +3,7 @@ import type { Envelope } from '../crypto/envelope.ts'
 import { type Job, type JobSpecification, jobStatement } from '../learning/job-specification.ts'
 import type { JobStep } from '../learning/job-steps.ts'
 import { initialModel, type RoundOutput, roundOutput } from '../learning/round-output.ts'
-import { advanceRound } from '../protocol/coordinator-round.ts'
+import { advanceRound, type CoordinatorRound } from '../protocol/coordinator-round.ts'
 import { publicationStatement } from '../protocol/publication.ts'
 import { questionOf } from '../protocol/question.ts'
 import { parseStatement, signStatement } from '../protocol/statement.ts'
@@ -11,7 +11,7 @@ import { collectAbandonments } from './abandonments.ts'
 import { CoordinatorError } from './coordinator-error.ts'
 import { type GatheringParts, gatherCohort, planStep } from './plan-next-round.ts'
 import type { ArtifactStore, JobEvent, JobOutput, JobRecord } from './ports.ts'
-import { manifestDigest, type OpenedRound, type RoundParts, runRound } from './run-round.ts'
+import { type HolderNote, manifestDigest, type OpenedRound, type RoundParts, resumeRound, runRound } from './run-round.ts'
 
 /** What jobs run on. */
 export interface JobParts extends RoundParts, GatheringParts {
@@ -35,13 +35,15 @@ interface JobProgress {
   model: { readonly version: number; readonly digest: Digest }
   /** By the digest of their output. */
   readonly publications: Map<Digest, Envelope>
+  /** A round that a dead process left sealed: the next step goes on with it. */
+  sealed?: CoordinatorRound
   /** A round was abandoned: its question may have been asked before. */
   hasAbandoned: boolean
 }
 
 /**
  * Runs a job to its end, or on from where a dead process left it: what earlier rounds published is kept, a round that
- * was open is abandoned and planned anew under another number. Outputs: `statistics`, `model` (version 0 is the initial
+ * was sealed goes on, one that was not is abandoned and planned anew under another number. Outputs: `statistics`, `model` (version 0 is the initial
  * one), `evaluation`.
  *
  * @throws CoordinatorError `too-few-holders`, `round-abandoned` when a step fails three times in a row; LearningError;
@@ -71,19 +73,23 @@ export function readJob(record: JobRecord): Job {
 async function resumeProgress(record: JobRecord, parts: JobParts): Promise<JobProgress> {
   const { store, spool } = parts
   const { specification } = readJob(record)
-  await store.abandonOpenRounds(record.job, 'the coordinator was restarted')
+  await store.abandonUnsealedRounds(record.job, 'the coordinator was restarted')
   const outputs = await store.listJobOutputs(record.job)
   const rounds = await store.listRounds(record.job)
   // All of them, not only those abandoned just now: an earlier start may have died between the two steps. So may one that
   // had just published its last round.
+  const last = rounds.at(-1)
   for (const { phase, planDigest } of rounds) {
-    if (phase === 'abandoned' || planDigest === rounds.at(-1)?.planDigest) await spool.discard(planDigest)
+    if (phase === 'abandoned' || (phase === 'published' && planDigest === last?.planDigest)) {
+      await spool.discard(planDigest)
+    }
   }
   return {
     record,
     specification,
     absent: new Set(),
     publications: new Map(rounds.flatMap(({ publication }) => (publication ? [byOutput(publication)] : []))),
+    sealed: last && !['published', 'abandoned'].includes(last.phase) ? await store.loadRound(last.planDigest) : undefined,
     hasAbandoned: rounds.some(({ phase }) => phase === 'abandoned'),
     nextRound: Math.max(0, ...rounds.map(({ round }) => round)) + 1,
     statistics: latest(outputs, 'statistics')?.digest,
@@ -120,9 +126,13 @@ async function runStep(
   signal: AbortSignal,
 ): Promise<JobOutput> {
   for (let attempt = 1; ; attempt++) {
-    const round = progress.nextRound++
+    const { sealed } = progress
+    progress.sealed = undefined
+    const round = sealed ? sealed.plan.round : progress.nextRound++
     try {
-      const opened = await planAndRun(step, round, inputs, progress, parts, signal)
+      const opened = sealed
+        ? await goOn(sealed, inputs, progress, parts, signal)
+        : await planAndRun(step, round, inputs, progress, parts, signal)
       const publishing = performance.now()
       const { output, stored } = await orDiscard(opened, parts, makeOutput(step, inputs, opened, progress, parts))
       await publishRound(opened, output, stored, performance.now() - publishing, { step, round }, progress, parts)
@@ -166,10 +176,11 @@ async function planAndRun(
   step: JobStep,
   round: number,
   inputs: StepInputs,
-  { record, specification, absent, publications, hasAbandoned }: JobProgress,
+  progress: JobProgress,
   parts: JobParts,
   signal: AbortSignal,
 ): Promise<OpenedRound> {
+  const { record, specification, absent, hasAbandoned } = progress
   const cohort = await gatherCohort(specification, absent, parts, signal)
   const plan = planStep(record.job, specification, round, step, inputs, cohort, parts.clock.now(), parts.randomness)
   const rounds = hasAbandoned ? await parts.store.listRounds(record.job) : []
@@ -179,20 +190,46 @@ async function planAndRun(
     { kind: 'round-planned', round, step, holders: plan.cohort.map(({ holder }) => holder) },
     parts,
   )
+  return withNotes(round, progress, parts, (note) =>
+    runRound(plan, { ...parts, ...evidenceOf(inputs, progress), abandonments, note, signal }),
+  )
+}
+
+function goOn(
+  sealed: CoordinatorRound,
+  inputs: StepInputs,
+  progress: JobProgress,
+  parts: JobParts,
+  signal: AbortSignal,
+): Promise<OpenedRound> {
+  return withNotes(sealed.plan.round, progress, parts, (note) =>
+    resumeRound(sealed, { ...parts, ...evidenceOf(inputs, progress), abandonments: [], note, signal }),
+  )
+}
+
+function evidenceOf(inputs: StepInputs, { record, publications }: JobProgress) {
+  return {
+    job: record.envelope,
+    publications: Object.values(inputs).flatMap((digest) => publications.get(digest) ?? []),
+  }
+}
+
+/** Runs a round, and tells those who watch the job what holders say in it. */
+async function withNotes(
+  round: number,
+  { record }: JobProgress,
+  parts: JobParts,
+  run: (note: (refusal: HolderNote) => void) => Promise<OpenedRound>,
+): Promise<OpenedRound> {
   const notes: Promise<void>[] = []
-  const note = (refusal: { holder: string; code: string; reason: string }) => {
+  const note = (refusal: HolderNote) => {
     const noted = emit(record.job, { kind: 'holder-refused', round, ...refusal }, parts)
     // Awaited at the end of the round; until then a store that is away must not end the process.
     noted.catch(() => undefined)
     notes.push(noted)
   }
   try {
-    const evidence = {
-      job: record.envelope,
-      publications: Object.values(inputs).flatMap((digest) => publications.get(digest) ?? []),
-      abandonments,
-    }
-    const opened = await runRound(plan, { ...parts, ...evidence, note, signal })
+    const opened = await run(note)
     await orDiscard(opened, parts, Promise.all(notes))
     return opened
   } finally {

@@ -103,6 +103,29 @@ export async function runRound(plan: RoundPlan, context: RoundContext): Promise<
   }
 }
 
+/**
+ * Goes on with a round that a dead process left sealed, certified or opened: its set stands, its committee may have
+ * answered, and asking the question again is not possible (docs/adr/0009). Members that are asked again give the same answers.
+ *
+ * @throws as {@link runRound}
+ */
+export async function resumeRound(round: CoordinatorRound, context: RoundContext): Promise<OpenedRound> {
+  context.openRounds.set(round)
+  try {
+    const clock = stopwatch()
+    const { positions, checkpoint } = await context.logged.append([round.planEnvelope, logForm(round.manifest!)])
+    const sealed = { round: { ...round, phase: 'sealed' as const }, start: positions[0] }
+    return await openSealed(sealed, checkpoint, { planMs: 0, collectMs: 0, checkMs: 0 }, clock, context)
+  } catch (error) {
+    throw await abandonRound(round.planDigest, error, context)
+  }
+}
+
+/** A manifest as it was logged: with the coordinator's signature, the first, alone. */
+function logForm(manifest: Envelope): Envelope {
+  return { ...manifest, signatures: manifest.signatures.slice(0, 1) }
+}
+
 async function carryRound(planned: CoordinatorRound, context: RoundContext): Promise<OpenedRound> {
   const clock = stopwatch()
   const { positions, checkpoint } = await context.logged.append([planned.planEnvelope])
@@ -114,13 +137,25 @@ async function carryRound(planned: CoordinatorRound, context: RoundContext): Pro
   const checked = await checkShares({ round: collected, start }, context)
   const sealed = await sealContributions(checked, context)
   const checkMs = clock()
+  const earlier = { planMs, collectMs, checkMs }
+  return openSealed({ round: sealed.round, start }, sealed.checkpoint, earlier, clock, context)
+}
+
+/** Certifies and opens a sealed set, while its contributors hash their ciphertexts. */
+async function openSealed(
+  sealed: LoggedRound,
+  checkpoint: NotedCheckpoint,
+  earlier: Pick<RoundDurations, 'planMs' | 'collectMs' | 'checkMs'>,
+  clock: () => number,
+  context: RoundContext,
+): Promise<OpenedRound> {
   const hashes = collectHashes(sealed.round, context.holders, context, context.note)
   try {
-    const certified = await certifyManifest({ round: sealed.round, start }, sealed.checkpoint, context)
+    const certified = await certifyManifest(sealed, checkpoint, context)
     const certifyMs = clock()
     const opened = await openSum(certified, context)
     const answerMs = clock() - opened.openMs
-    return await finishRound(opened, hashes, { planMs, collectMs, checkMs, certifyMs, answerMs, openMs: opened.openMs }, context)
+    return await finishRound(opened, hashes, { ...earlier, certifyMs, answerMs, openMs: opened.openMs }, context)
   } catch (error) {
     hashes.abandon()
     throw error
@@ -230,7 +265,7 @@ async function checkShares({ round: collected, start }: LoggedRound, context: Ro
     checkpoint: known,
     range: evidence.range,
   }))
-  const surplus = new SurplusPatience(dutySignal(context))
+  using surplus = new SurplusPatience(dutySignal(context))
   for await (const { holder, verdict } of askHolders(round.plan.committee.members, ask, surplus.signal)) {
     if (!verdict.ok || verdict.value.kind !== 'share-check') {
       noteRefusal(holder, verdict, context)
@@ -241,7 +276,6 @@ async function checkShares({ round: collected, start }: LoggedRound, context: Ro
     else note({ holder, code: received.code, reason: received.reason })
     if (round.checks.size === round.plan.committee.threshold) surplus.begin()
   }
-  surplus.end()
   context.signal.throwIfAborted()
   return round
 }
@@ -268,7 +302,7 @@ class SurplusPatience {
     this.#timer = setTimeout(() => this.#over.abort(), waitMs)
   }
 
-  end(): void {
+  [Symbol.dispose](): void {
     clearTimeout(this.#timer)
   }
 }
@@ -322,11 +356,12 @@ async function certifyManifest(
   context: RoundContext,
 ): Promise<CoordinatorRound> {
   const { checkpoint, range } = await cosignedRange(sealed, start, latest, context)
-  const { planDigest, manifest } = sealed
+  const { planDigest } = sealed
+  const manifest = logForm(sealed.manifest!)
   const ask = askOnLog(checkpoint, context, (known) => ({
     kind: 'endorse',
     planDigest,
-    manifest: manifest!,
+    manifest,
     checkpoint: known,
     range,
   }))
@@ -417,14 +452,23 @@ function noteRefusal(holder: string, verdict: { ok: boolean; code?: string; reas
   note({ holder, code, reason })
 }
 
-/** Records why a round ended early and forgets its ciphertexts. @returns the error to throw on. */
+/**
+ * Records why a round ended early and forgets its ciphertexts; a coordinator that only stops leaves it for the next start.
+ * @returns the error to throw on.
+ */
 async function abandonRound(planDigest: Digest, error: unknown, context: RoundContext): Promise<unknown> {
   const reason = error instanceof Error ? error.message : String(error)
   context.openRounds.delete(planDigest)
+  if (isStopping(context.signal)) return context.signal.reason
   await context.store.setRoundPhase(planDigest, 'abandoned', { reason })
   await context.spool.discard(planDigest)
   if (context.signal.aborted) return context.signal.reason
   return error instanceof CoordinatorError ? error : new CoordinatorError('round-abandoned', reason, { cause: error })
+}
+
+/** Whether a signal fired because the process ends, and not because the job is cancelled. */
+export function isStopping(signal: AbortSignal): boolean {
+  return signal.aborted && signal.reason instanceof CoordinatorError && signal.reason.code === 'coordinator-stopping'
 }
 
 /** The digest of a certificate's manifest, whatever signatures it carries. */

@@ -67,7 +67,12 @@ export interface TransparencyLog {
  */
 export async function openTransparencyLog(store: LogJournal, signer: LogSigner): Promise<TransparencyLog> {
   const storage = cacheTiles(store.log)
-  if ((await storage.readCommit()) === undefined && (await store.listStatements(0, 1)).length === 0) {
+  if ((await storage.readCommit()) === undefined) {
+    if ((await store.listStatements(0, 1)).length > 0) {
+      const reason =
+        'The journal has statements and no log: restore the whole database from one backup, or found a new venue.'
+      throw new LogError('log-not-found', reason)
+    }
     await createUnlessThere(storage, signer)
   }
   const writer = await openLogWriter(storage, signer)

@@ -37,7 +37,7 @@ export function isUsableBoxKey(publicKey: BoxPublicKey): boolean {
 
 /**
  * Whether signatures under this key are its owner's: a point of edwards25519 in its one encoding (RFC 8032 §5.1.3), and not
- * of small order, for which anybody can make signatures.
+ * of small order, for which anybody can make signatures (OpenSSL refuses to verify under one; others do not).
  */
 export function isUsableStatementKey(publicKey: StatementPublicKey): boolean {
   const encoded = littleEndian(fromHex(publicKey))

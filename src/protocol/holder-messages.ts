@@ -36,7 +36,7 @@ export type HolderRequest =
     }
   | { readonly kind: 'answer'; readonly planDigest: Digest; readonly certificate: Envelope }
   | { readonly kind: 'hash-payload'; readonly planDigest: Digest; readonly manifest: Envelope }
-  | { readonly kind: 'abandon'; readonly planDigest: Digest; readonly abandonment: Envelope }
+  | { readonly kind: 'abandon'; readonly plan: Envelope; readonly abandonment: Envelope }
   | { readonly kind: 'published'; readonly planDigest: Digest; readonly publication: Envelope }
   | { readonly kind: 'admit'; readonly statement: Envelope }
 

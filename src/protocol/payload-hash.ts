@@ -1,9 +1,19 @@
 import { z } from 'zod'
 import { type Digest, digestOf, fromHex } from '../crypto/digest.ts'
+import { parseLinearHash } from '../crypto/linear-hash.ts'
 import { defineStatement, digestField, identityField } from './statement.ts'
 
 /** A linear hash as text: two residues below q, 16 hexadecimal digits each. */
-export const linearHashField = z.string().regex(/^[0-9a-f]{32}$/, 'not two residues in lowercase hexadecimal')
+export const linearHashField = z.string().refine(isLinearHash, 'not two residues below q in lowercase hexadecimal')
+
+function isLinearHash(text: string): boolean {
+  try {
+    parseLinearHash(text)
+    return true
+  } catch {
+    return false
+  }
+}
 
 /**
  * The body of a payload hash (protocol §4.7, docs/adr/0011): a contributor's linear hash of its own ciphertext under the

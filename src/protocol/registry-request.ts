@@ -29,11 +29,20 @@ export function examineRegistryRequest(
     : examineApplication(registry, request, coordinatorKey)
 }
 
-/** What an application says, signed with the key that it names; whether a registry could enter it is another question. */
+/**
+ * What an application says, with keys that can be used, and signed with the statement key that it names; whether a registry
+ * could enter it is another question. Refusals: those of `parseStatement`, `unusable-key`, `bad-signature`.
+ */
 export function readApplication(request: Envelope): Verdict<Application, Refusal> {
   const read = parseStatement(applicationStatement, request)
-  if (!read.ok || isSignedBy(request, read.value.member.statementKey)) return read
-  const { holder } = read.value.member
+  if (!read.ok) return read
+  const { holder, statementKey, boxKey } = read.value.member
+  // Before any signature: under a key of small order anybody's is one.
+  if (!isUsableStatementKey(statementKey)) {
+    return refused('unusable-key', `The statement key of ${holder} is no usable Ed25519 key.`)
+  }
+  if (!isUsableBoxKey(boxKey)) return refused('unusable-key', `The box key of ${holder} is no usable X25519 key.`)
+  if (isSignedBy(request, statementKey)) return read
   return refused('bad-signature', `${holder} has not signed its application with the key that it brings.`)
 }
 
@@ -47,8 +56,10 @@ export function examineApplication(
   if (!read.ok) return read
   const { venue, member } = read.value
   if (venue !== registry.venue) return otherVenue(venue, registry)
-  const objection = findUnusableKey(member, coordinatorKey)
-  if (objection) return refused('unusable-key', objection)
+  // The coordinator's one signature would count as its own and as this member's.
+  if (member.statementKey === coordinatorKey) {
+    return refused('unusable-key', `${member.holder} brings the coordinator's statement key.`)
+  }
   const replaces = registry.members.get(member.holder)
   const taken = findTaken(registry, member, replaces)
   if (taken) return refused('already-admitted', taken)
@@ -79,15 +90,6 @@ function examineDeparture(
 
 function otherVenue(venue: string, registry: Registry): Verdict<never, Refusal> {
   return refused('registry-out-of-order', `A request to ${venue} is none to ${registry.venue}.`)
-}
-
-function findUnusableKey(member: Member, coordinatorKey: StatementPublicKey): string | undefined {
-  if (!isUsableStatementKey(member.statementKey))
-    return `The statement key of ${member.holder} is no usable Ed25519 key.`
-  if (!isUsableBoxKey(member.boxKey)) return `The box key of ${member.holder} is no usable X25519 key.`
-  // The coordinator's one signature would count as its own and as this member's.
-  if (member.statementKey === coordinatorKey) return `${member.holder} brings the coordinator's statement key.`
-  return undefined
 }
 
 /** Why name, organisation or keys are not free; a member may keep one of its two keys. */

@@ -2,6 +2,9 @@ import type { CoordinatorStore, JobEvent, JobOutput, RoundRecord } from '../coor
 import type { Digest } from '../crypto/digest.ts'
 import { decodeEnvelope, type Envelope, encodeEnvelope, statementDigest } from '../crypto/envelope.ts'
 import type { CoordinatorRound, ReceivedContribution, RoundPhase } from '../protocol/coordinator-round.ts'
+import { contributionStatement } from '../protocol/contribution.ts'
+import { roundPlanStatement } from '../protocol/round-plan.ts'
+import { parseStatement, type StatementKind } from '../protocol/statement.ts'
 import type { Database, Queryable, Transaction } from './database.ts'
 import { appendJobEvent } from './job-event-records.ts'
 import { addJobOutput } from './job-records.ts'
@@ -49,7 +52,8 @@ export function roundRecords(
   | 'setAbandonment'
   | 'publishRound'
   | 'listRounds'
-  | 'abandonOpenRounds'
+  | 'abandonUnsealedRounds'
+  | 'loadRound'
 > {
   return {
     addRound: (round) => addRound(database, round),
@@ -67,10 +71,11 @@ export function roundRecords(
       )
       return rows.map(toRecord)
     },
-    abandonOpenRounds: async (job, reason) => {
+    loadRound: (planDigest) => loadRound(database, planDigest),
+    abandonUnsealedRounds: async (job, reason) => {
       const rows = await database.query<{ plan_digest: Digest; round: number }>(
         `UPDATE rounds SET phase = 'abandoned', reason = $2
-         WHERE job = $1 AND phase NOT IN ('published', 'abandoned') RETURNING plan_digest, round`,
+         WHERE job = $1 AND phase IN ('collecting', 'checking') RETURNING plan_digest, round`,
         [job, storableReason(reason)],
       )
       return rows.sort((a, b) => a.round - b.round).map((row) => row.plan_digest)
@@ -93,6 +98,49 @@ function toRecord({ reason, plan, abandonment, publication, ...row }: RoundRow):
     ...(abandonment === null ? {} : { abandonment: decodeEnvelope(abandonment) }),
     ...(publication === null ? {} : { publication: decodeEnvelope(publication) }),
   }
+}
+
+interface StoredRound {
+  readonly phase: RoundPhase
+  readonly plan: string
+  readonly candidates: string | null
+  readonly manifest: string | null
+}
+
+async function loadRound(database: Database, planDigest: Digest): Promise<CoordinatorRound> {
+  const [round] = await database.query<StoredRound>(
+    `SELECT phase, plan_envelope::text AS plan, candidates::text AS candidates, manifest::text AS manifest
+     FROM rounds WHERE plan_digest = $1`,
+    [planDigest],
+  )
+  if (!round) throw new StoreError('not-found', `There is no round with the plan ${planDigest}: add it first.`)
+  const contributions = await database.query<{ holder: string; envelope: string }>(
+    'SELECT holder, envelope::text AS envelope FROM contributions WHERE plan_digest = $1 ORDER BY holder',
+    [planDigest],
+  )
+  const planEnvelope = decodeEnvelope(round.plan)
+  return {
+    phase: round.phase,
+    plan: readStored(roundPlanStatement, planEnvelope),
+    planEnvelope,
+    planDigest,
+    contributions: new Map(contributions.map(({ holder, envelope }) => [holder, toReceived(decodeEnvelope(envelope))])),
+    ...(round.candidates === null ? {} : { candidates: decodeEnvelope(round.candidates) }),
+    checks: new Map(),
+    ...(round.manifest === null ? {} : { manifest: decodeEnvelope(round.manifest) }),
+    shareSums: new Map(),
+  }
+}
+
+function toReceived(envelope: Envelope): ReceivedContribution {
+  return { envelope, digest: statementDigest(envelope), contribution: readStored(contributionStatement, envelope) }
+}
+
+/** What was read once before it was stored. @throws StoreError `corrupt` */
+function readStored<T>(kind: StatementKind<T>, envelope: Envelope): T {
+  const read = parseStatement(kind, envelope)
+  if (read.ok) return read.value
+  throw new StoreError('corrupt', `A stored ${kind.payloadType} is not one: ${read.reason} Restore the database.`)
 }
 
 async function setAbandonment(database: Database, planDigest: Digest, abandonment: Envelope): Promise<void> {

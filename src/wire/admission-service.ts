@@ -50,25 +50,17 @@ export async function renewCertificate(
   }
 }
 
-/** The registry, for its members and for those that wait to be: they see whom they join. */
+/** A page of the registry, for its members and for those that wait to be: they see whom they join. */
 export async function fetchRegistry(
   call: ServerWritableStream<FetchRegistryRequest__Output, ProtoEnvelope>,
   parts: AdmissionServiceParts,
 ): Promise<void> {
   try {
     requireMemberOrApplicant(call, parts)
-    await writeAll(call, statements(parts.registry, call.request.afterSequence))
+    const page = await parts.registry.statementsAfter(call.request.afterSequence)
+    await writeAll(call, page.map(envelopeToWire))
   } catch (error) {
     call.emit('error', toStatus(error, parts.onFault))
-  }
-}
-
-async function* statements(registry: RegistrySource, after: number): AsyncGenerator<ProtoEnvelope> {
-  for (let sequence = after; ; ) {
-    const page = await registry.statementsAfter(sequence)
-    if (page.length === 0) return
-    for (const statement of page) yield envelopeToWire(statement)
-    sequence += page.length
   }
 }
 

@@ -95,7 +95,7 @@ export function requestToWire(requestId: string, request: HolderRequest): ProtoR
     case 'abandon':
       return {
         requestId,
-        abandon: { planDigest: request.planDigest, abandonment: envelopeToWire(request.abandonment) },
+        abandon: { plan: envelopeToWire(request.plan), abandonment: envelopeToWire(request.abandonment) },
       }
     case 'published':
       return {
@@ -152,7 +152,7 @@ export function requestFromWire(message: Request__Output): HolderRequest {
     case 'abandon':
       return {
         kind: 'abandon',
-        planDigest: digestFromWire(message.abandon?.planDigest ?? '', 'the plan'),
+        plan: envelopeFromWire(message.abandon?.plan, 'the plan'),
         abandonment: envelopeFromWire(message.abandon?.abandonment, 'the abandonment'),
       }
     case 'published':

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import type { PeerCertificate } from 'node:tls'
 import { ChannelCredentials, ServerCredentials } from '@grpc/grpc-js'
 import { type CertifiedKey, type Identity, parseSpiffeId } from '../crypto/certificates.ts'
@@ -38,11 +38,26 @@ export function checkOwnCertificate(tls: TlsMaterial, now: Date): Identity {
       `The certificate of "${certificate.subject}" is valid from ${certificate.validFrom}, and this machine's clock says ${now.toISOString()}: check the clock.`,
     )
   }
+  if (!isKeyOf(tls.keyPem, certificate)) {
+    throw new WireError(
+      'credential-invalid',
+      `The private key is not that of the certificate of "${certificate.subject}": use the files of one directory.`,
+    )
+  }
   const identity = identityOf(certificate.subjectAltName ?? '')
   if (!identity) {
     throw new WireError('credential-invalid', `The certificate of "${certificate.subject}" names no Sluice identity.`)
   }
   return identity
+}
+
+function isKeyOf(keyPem: string, certificate: X509Certificate): boolean {
+  try {
+    return certificate.checkPrivateKey(createPrivateKey(keyPem))
+  } catch {
+    // What OpenSSL says of a key that is none is not to be shown.
+    return false
+  }
 }
 
 function parseCertificate(pem: string): X509Certificate {

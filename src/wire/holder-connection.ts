@@ -244,11 +244,22 @@ export class HolderConnection {
     return envelopes
   }
 
-  /** The venue's registry statements with a number over `sequence`, in order; nothing about them is checked here. */
-  async *fetchRegistry(sequence: number): AsyncGenerator<Envelope> {
-    for await (const message of this.#read(this.#client.fetchRegistry({ afterSequence: sequence }))) {
-      yield envelopeFromWire(message, 'a registry statement')
+  /**
+   * Registry statements with a number over `afterSequence`, in order: a page of them, none when there are no more. Nothing
+   * about them is checked here. An applicant that is no member yet may ask, too.
+   */
+  async fetchRegistry(afterSequence: number): Promise<Envelope[]> {
+    const envelopes: Envelope[] = []
+    for await (const message of this.#read(this.#client.fetchRegistry({ afterSequence }))) {
+      if (envelopes.length >= limits.registryPage) {
+        throw new WireError(
+          'message-too-large',
+          `A page of the registry has at most ${limits.registryPage} statements.`,
+        )
+      }
+      envelopes.push(envelopeFromWire(message, 'a registry statement'))
     }
+    return envelopes
   }
 
   async *#read<T>(stream: ClientReadableStream<T>): AsyncGenerator<T> {

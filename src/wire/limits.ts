@@ -16,6 +16,8 @@ export const limits = {
   uploadIdleMs: 60_000,
   /** A certificate signing request: a P-256 key and one name take about 300. */
   signingRequestBytes: 4096,
+  /** Registry statements of one answer; each is an entry of the log, 64 KiB at most. */
+  registryPage: 128,
   /** One enrolment: a secret, a signing request, an application. */
   enrolmentBytes: 64 * 1024,
   enrolmentsPerConnection: 4,

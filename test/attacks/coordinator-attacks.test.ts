@@ -3,17 +3,23 @@
  * guard is off (the test does the member's arithmetic without asking), and that it is refused when the guard is on.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Envelope } from '../../src/crypto/envelope.ts'
 import type { PayloadScheme } from '../../src/crypto/payload-scheme.ts'
 import { createPayloadScheme } from '../../src/crypto/payload-schemes.ts'
 import { statementKeyFromSeed } from '../../src/crypto/statement-key.ts'
-import { answerCertificate, endorseManifest } from '../../src/protocol/committee-member.ts'
-import { type CoordinatorRound, planRound, receiveEndorsement } from '../../src/protocol/coordinator-round.ts'
+import { checkCertificate } from '../../src/protocol/committee-member.ts'
+import {
+  type CoordinatorRound,
+  orderedChecks,
+  planRound,
+  receiveEndorsement,
+} from '../../src/protocol/coordinator-round.ts'
 import { examinePlan } from '../../src/protocol/plan-policy.ts'
 import type { RoundPlan } from '../../src/protocol/round-plan.ts'
 import { checkPlanConsistency, roundPlanStatement } from '../../src/protocol/round-plan.ts'
 import { checkSegment } from '../../src/protocol/segments.ts'
 import { signStatement } from '../../src/protocol/statement.ts'
+import { askToAnswer, askToCheck, askToEndorse, forgeCandidates, logOfStatements } from '../support/ask-member.ts'
+import { attack } from '../support/attack.ts'
 import {
   acceptedOf,
   codeOf,
@@ -26,10 +32,9 @@ import {
   HOSPITALS,
   keySumWithoutGuards,
   lanesOf,
-  type MadeContribution,
   makeContribution,
   makePlan,
-  memberRound,
+  membersOf,
   NOW,
   openSum,
   type Party,
@@ -46,96 +51,106 @@ beforeAll(async () => {
 })
 afterAll(() => scheme.dispose())
 
-function endorse(
-  round: CoordinatorRound,
-  manifest: Envelope,
-  contributions: readonly MadeContribution[],
-  party: Party,
-  endorsed?: string,
-) {
-  const envelopes = contributions.map(({ envelope }) => envelope)
-  return endorseManifest(memberRound(round, endorsed), manifest, envelopes, coordinatorKey.publicKey, party.keys)
-}
-
-function answer(
-  round: CoordinatorRound,
-  certificate: Envelope,
-  contributions: readonly MadeContribution[],
-  party: Party,
-  endorsed?: string,
-) {
-  const envelopes = contributions.map(({ envelope }) => envelope)
-  return answerCertificate(memberRound(round, endorsed), certificate, envelopes, coordinatorKey.publicKey, party.keys)
-}
-
-describe('two overlapping sets of one round', () => {
-  it('give away one hospital’s vector when members answer for both: guard off', async () => {
+attack({
+  name: 'two overlapping sets of one round',
+  by: 'coordinator',
+  wins: 'one hospital’s vector, exactly: the difference of two sums',
+  guard: 'a member signs and answers one manifest, the first in the log',
+  lines: [4],
+  off: async () => {
     const { round, contributions } = await sealRoundOf(scheme, parties)
     const [victim, ...others] = contributions
     const all = openSum(scheme, round, contributions, await keySumWithoutGuards(round, contributions, parties))
     const allButOne = openSum(scheme, round, others, await keySumWithoutGuards(round, others, parties))
     expect(all.map((sum, i) => sum - allButOne[i])).toEqual(Float64Array.from(victim.lanes))
-  })
-
-  it('do not both get a member’s signature, nor its answer: guard on', async () => {
+  },
+  on: async () => {
     const { round, contributions } = await sealRoundOf(scheme, parties)
-    const smaller = forgeManifest(round, contributions.slice(1))
+    const fewer = contributions.slice(1)
+    const smaller = forgeManifest(round, fewer)
     for (const party of parties) {
-      const first = acceptedOf(endorse(round, round.manifest!, contributions, party)).round.endorsedManifest
-      expect(codeOf(endorse(round, smaller, contributions.slice(1), party, first))).toBe('other-manifest-endorsed')
-      const certificate = endorseWith(smaller, parties)
-      const second = await answer(round, certificate, contributions.slice(1), party, first)
+      const endorsed = acceptedOf(await askToEndorse(round, round.manifest!, contributions, party))
+      const { endorsedManifest } = endorsed.round
+      const second = await askToEndorse(round, smaller, fewer, party, { endorsedManifest })
       expect(codeOf(second)).toBe('other-manifest-endorsed')
+      const certificate = endorseWith(smaller, parties)
+      const answered = await askToAnswer(round, certificate, fewer, party, { endorsedManifest })
+      expect(codeOf(answered)).toBe('other-manifest-endorsed')
+      // Whatever its disk has forgotten: the log has the first manifest.
+      const log = await logOfStatements(round, round.candidates!, ...orderedChecks(round), round.manifest!, smaller)
+      expect(codeOf(await askToEndorse(round, smaller, fewer, party, {}, log))).toBe('not-in-log')
     }
-  })
+  },
+})
 
-  it('neither reach a certificate when each is shown to another part of the committee', async () => {
+attack({
+  name: 'two manifests, each shown to another part of the committee',
+  by: 'coordinator',
+  wins: 'two certified sets, when members take a log that no quorum has seen',
+  guard: 'two quorums share an honest member: neither reaches t beside the other',
+  lines: [5],
+  off: async () => {
+    // Members that ask for no log at all endorse what each is shown; with f + 1 that sign twice both are certified.
     const { round, contributions } = await sealRoundOf(scheme, parties)
     const smaller = forgeManifest(round, contributions.slice(1))
+    const committee = membersOf(round, parties)
+    const twice = committee.slice(0, 3)
+    const [left, right] = [committee.slice(3, 4), committee.slice(4)]
+    expect(codeOf(checkCertificate(round.plan, endorseWith(round.manifest!, [...twice, ...left])))).toBe('accepted')
+    expect(codeOf(checkCertificate(round.plan, endorseWith(smaller, [...twice, ...right])))).toBe('accepted')
+  },
+  on: async () => {
+    const { round, contributions } = await sealRoundOf(scheme, parties)
+    // The second manifest is the sealed one at another time: nothing but the log speaks against it.
+    const other = forgeManifest(round, contributions, { sealedAt: new Date(NOW.getTime() + 1).toISOString() })
     const { threshold, members } = round.plan.committee
     for (let split = 0; split <= members.length; split++) {
-      let [left, right]: CoordinatorRound[] = [round, { ...round, manifest: smaller }]
-      for (const [i, member] of members.entries()) {
-        const party = parties.find(({ keys }) => keys.holder === member)!
-        if (i < split) {
-          left = acceptedOf(
-            receiveEndorsement(
-              left,
-              member,
-              acceptedOf(endorse(round, round.manifest!, contributions, party)).signature,
-            ),
-          )
-        } else {
-          const { signature } = acceptedOf(endorse(round, smaller, contributions.slice(1), party))
-          right = acceptedOf(receiveEndorsement(right, member, signature))
-        }
+      let [left, right]: CoordinatorRound[] = [round, { ...round, manifest: other }]
+      for (const [i, party] of membersOf(round, parties).entries()) {
+        const manifest = i < split ? round.manifest! : other
+        const { signature } = acceptedOf(await askToEndorse(round, manifest, contributions, party))
+        if (i < split) left = acceptedOf(receiveEndorsement(left, members[i], signature))
+        else right = acceptedOf(receiveEndorsement(right, members[i], signature))
       }
       expect(left.phase === 'certified' && right.phase === 'certified').toBe(false)
       expect(left.phase === 'certified').toBe(split >= threshold)
     }
-  })
+  },
 })
 
-describe('a set that is too small', () => {
-  it('of one hospital opens that hospital when members answer: guard off', async () => {
+attack({
+  name: 'a set of one hospital',
+  by: 'coordinator',
+  wins: 'that hospital’s vector',
+  guard: 'every member refuses a set below the plan’s number, with any signatures on it',
+  lines: [6],
+  off: async () => {
     const { round, contributions } = await sealRoundOf(scheme, parties)
     const [victim] = contributions
     const opened = openSum(scheme, round, [victim], await keySumWithoutGuards(round, [victim], parties))
     expect(opened).toEqual(Float64Array.from(victim.lanes))
-  })
-
-  it('is refused by every member, with any number of signatures on it: guard on', async () => {
+  },
+  on: async () => {
     const { round, contributions } = await sealRoundOf(scheme, parties)
     const pair = contributions.slice(0, 2)
     const certificate = endorseWith(forgeManifest(round, pair), parties)
-    expect(codeOf(endorse(round, forgeManifest(round, pair), pair, parties[0]))).toBe('too-few-contributors')
-    expect(codeOf(await answer(round, certificate, pair, parties[0]))).toBe('too-few-contributors')
-  })
+    expect(codeOf(await askToEndorse(round, forgeManifest(round, pair), pair, parties[0]))).toBe('too-few-contributors')
+    expect(codeOf(await askToAnswer(round, certificate, pair, parties[0]))).toBe('too-few-contributors')
+    const candidates = forgeCandidates(round, pair)
+    const log = await logOfStatements(round, candidates)
+    expect(codeOf(await askToCheck(round, candidates, log, pair, parties[0]))).toBe('too-few-contributors')
+  },
+})
 
+describe('a set that is too small', () => {
   it('does not grow by naming a hospital twice', async () => {
     const { round, contributions } = await sealRoundOf(scheme, parties)
     const doubled = [contributions[0], contributions[1], contributions[1]]
-    expect(codeOf(endorse(round, forgeManifest(round, doubled), doubled, parties[0]))).toBe('duplicate-contribution')
+    const endorsed = await askToEndorse(round, forgeManifest(round, doubled), doubled, parties[0])
+    expect(codeOf(endorsed)).toBe('duplicate-contribution')
+    const candidates = forgeCandidates(round, doubled)
+    const checked = await askToCheck(round, candidates, await logOfStatements(round, candidates), doubled, parties[0])
+    expect(codeOf(checked)).toBe('duplicate-contribution')
   })
 
   it('does not grow by identities that the plan never admitted', async () => {
@@ -143,47 +158,86 @@ describe('a set that is too small', () => {
     const stranger = await createParty('nowhere')
     const smuggled = await makeContribution(scheme, round, stranger, lanesOf('any'))
     const set = [...contributions.slice(0, 2), smuggled]
-    expect(codeOf(endorse(round, forgeManifest(round, set), set, parties[0]))).toBe('not-in-cohort')
+    expect(codeOf(await askToEndorse(round, forgeManifest(round, set), set, parties[0]))).toBe('not-in-cohort')
+    const candidates = forgeCandidates(round, set)
+    const checked = await askToCheck(round, candidates, await logOfStatements(round, candidates), set, parties[0])
+    expect(codeOf(checked)).toBe('not-in-cohort')
   })
 
   it('does not grow by two nodes of one organisation', async () => {
     const twins = [parties[0], parties[1], await createParty('hungary-2', 'hungary hospital')]
-    const { round, contributions } = await sealRoundOf(scheme, [...twins, parties[2]])
+    const all = [...twins, parties[2]]
+    const { round, contributions } = await sealRoundOf(scheme, all)
     const set = contributions.slice(0, 3)
-    expect(codeOf(endorse(round, forgeManifest(round, set), set, parties[0]))).toBe('too-few-contributors')
+    const [member] = membersOf(round, all)
+    expect(codeOf(await askToEndorse(round, forgeManifest(round, set), set, member))).toBe('too-few-contributors')
   })
 })
 
 describe('an answer before its time', () => {
   it('is refused without t signatures on the manifest', async () => {
     const { round, contributions } = await sealRoundOf(scheme, parties)
-    const { threshold, members } = round.plan.committee
-    const committee = members.map((member) => parties.find(({ keys }) => keys.holder === member)!)
+    const { threshold } = round.plan.committee
+    const committee = membersOf(round, parties)
     const short = endorseWith(round.manifest!, committee.slice(0, threshold - 1))
-    expect(codeOf(await answer(round, short, contributions, committee[0]))).toBe('no-certificate')
+    expect(codeOf(await askToAnswer(round, short, contributions, committee[0]))).toBe('no-certificate')
     const doubled = endorseWith(short, [committee[0], committee[0]])
-    expect(codeOf(await answer(round, doubled, contributions, committee[0]))).toBe('no-certificate')
+    expect(codeOf(await askToAnswer(round, doubled, contributions, committee[0]))).toBe('no-certificate')
     const full = endorseWith(round.manifest!, committee.slice(0, threshold))
-    expect(codeOf(await answer(round, full, contributions, committee[0]))).toBe('accepted')
+    expect(codeOf(await askToAnswer(round, full, contributions, committee[0]))).toBe('accepted')
   })
 
   it('and its repeat are the same bytes', async () => {
     const { round, contributions } = await sealRoundOf(scheme, parties)
     const certificate = endorseWith(round.manifest!, parties)
-    const first = acceptedOf(await answer(round, certificate, contributions, parties[0]))
-    const again = await answer(round, certificate, contributions, parties[0], first.round.endorsedManifest)
+    const first = acceptedOf(await askToAnswer(round, certificate, contributions, parties[0]))
+    const { endorsedManifest, answered } = first.round
+    const again = await askToAnswer(round, certificate, contributions, parties[0], { endorsedManifest, answered })
     expect(acceptedOf(again).answer).toEqual(first.answer)
   })
 })
 
-describe('a plan that is not what it should be', () => {
-  const examine = (plan: RoundPlan, changes = {}, key = coordinatorKey) => {
-    const [self] = parties
-    return codeOf(
-      examinePlan(signStatement(roundPlanStatement, plan, key), self.member, floorsOf(self, parties, changes), NOW),
-    )
-  }
+function examine(plan: RoundPlan, changes = {}, key = coordinatorKey) {
+  const [self] = parties
+  const envelope = signStatement(roundPlanStatement, plan, key)
+  return codeOf(examinePlan(envelope, self.member, floorsOf(self, parties, changes), NOW))
+}
 
+async function swappedBoxKey() {
+  const mallory = await createParty('mallory')
+  const plan = makePlan(parties)
+  const cohort = plan.cohort.map((member) =>
+    member.holder === 'zurich' ? { ...member, boxKey: mallory.member.boxKey } : member,
+  )
+  return { mallory, plan, swapped: { ...plan, cohort } }
+}
+
+attack({
+  name: 'a plan with its own box keys in the members’ places',
+  by: 'coordinator',
+  wins: 'the shares that are sealed to those members, and with t of them a one-time key',
+  guard: 'a holder knows its co-members by their keys',
+  lines: [13],
+  off: async () => {
+    const { mallory, swapped } = await swappedBoxKey()
+    const round = planRound(swapped, coordinatorKey)
+    const contribution = await makeContribution(scheme, round, parties[0], lanesOf('any'))
+    const spy: Party = { member: parties[4].member, keys: { ...mallory.keys, holder: 'zurich' } }
+    await expect(keySumWithoutGuards(round, [contribution], [...parties.slice(0, 4), spy])).resolves.toEqual(
+      contribution.oneTimeKey,
+    )
+  },
+  on: async () => {
+    const { mallory, plan, swapped } = await swappedBoxKey()
+    expect(examine(swapped)).toBe('unaccepted-member')
+    const selfSwapped = plan.cohort.map((member) =>
+      member.holder === parties[0].keys.holder ? { ...member, statementKey: mallory.member.statementKey } : member,
+    )
+    expect(examine({ ...plan, cohort: selfSwapped })).toBe('not-in-cohort')
+  },
+})
+
+describe('a plan that is not what it should be', () => {
   it('passes when it keeps to the floors', () => {
     expect(examine(makePlan(parties))).toBe('accepted')
   })
@@ -209,25 +263,6 @@ describe('a plan that is not what it should be', () => {
     const stranger = await createParty('nowhere')
     expect(examine(makePlan([...parties, stranger]))).toBe('unaccepted-member')
     expect(examine(makePlan(parties.slice(1)))).toBe('not-in-cohort')
-  })
-
-  it('with the box key of a member swapped gives the coordinator that member’s shares: guard off, and is refused: guard on', async () => {
-    const mallory = await createParty('mallory')
-    const plan = makePlan(parties)
-    const swapped = plan.cohort.map((member) =>
-      member.holder === 'zurich' ? { ...member, boxKey: mallory.member.boxKey } : member,
-    )
-    const round = planRound({ ...plan, cohort: swapped }, coordinatorKey)
-    const contribution = await makeContribution(scheme, round, parties[0], lanesOf('any'))
-    const spy: Party = { member: parties[4].member, keys: { ...mallory.keys, holder: 'zurich' } }
-    await expect(keySumWithoutGuards(round, [contribution], [...parties.slice(0, 4), spy])).resolves.toEqual(
-      contribution.oneTimeKey,
-    )
-    expect(examine({ ...plan, cohort: swapped })).toBe('unaccepted-member')
-    const selfSwapped = plan.cohort.map((member) =>
-      member.holder === parties[0].keys.holder ? { ...member, statementKey: mallory.member.statementKey } : member,
-    )
-    expect(examine({ ...plan, cohort: selfSwapped })).toBe('not-in-cohort')
   })
 
   it('is refused by everybody when it contradicts itself', () => {

@@ -6,11 +6,13 @@ import { signEnvelope } from '../../src/crypto/envelope.ts'
 import { unpackShare } from '../../src/crypto/key-shares.ts'
 import type { PayloadScheme } from '../../src/crypto/payload-scheme.ts'
 import { createPayloadScheme } from '../../src/crypto/payload-schemes.ts'
-import { answerCertificate, readContribution } from '../../src/protocol/committee-member.ts'
+import { readContribution } from '../../src/protocol/collected-contributions.ts'
 import { contributionStatement } from '../../src/protocol/contribution.ts'
 import { planRound, receiveContribution } from '../../src/protocol/coordinator-round.ts'
 import { shareSumStatement } from '../../src/protocol/share-sum.ts'
 import { parseStatement, readStatement, STATEMENT_SIGNATURES_MAX, signStatement } from '../../src/protocol/statement.ts'
+import { askToAnswer } from '../support/ask-member.ts'
+import { attack } from '../support/attack.ts'
 import {
   acceptedOf,
   codeOf,
@@ -22,7 +24,6 @@ import {
   type MadeContribution,
   makeContribution,
   makePlan,
-  memberRound,
   NOW,
   type Party,
   sealRoundOf,
@@ -165,38 +166,40 @@ describe('a share', () => {
     expect(sum(6659)).toBe('malformed-statement')
     expect(sum(1_000_000)).toBe('malformed-statement')
   })
+})
 
-  describe('that cannot be one, by its size', () => {
-    const shorten = (contribution: MadeContribution, party: Party): MadeContribution => {
-      const body = acceptedOf(parseStatement(contributionStatement, contribution.envelope))
-      const shares = body.shares.map((share, i) => (i === 2 ? { ...share, sealed: share.sealed.slice(4) } : share))
-      const envelope = signStatement(contributionStatement, { ...body, shares }, party.keys.statementKey)
-      return { ...contribution, envelope }
-    }
+/** One share of the contribution is four characters short. */
+function shorten(contribution: MadeContribution, party: Party): MadeContribution {
+  const body = acceptedOf(parseStatement(contributionStatement, contribution.envelope))
+  const shares = body.shares.map((share, i) => (i === 2 ? { ...share, sealed: share.sealed.slice(4) } : share))
+  const envelope = signStatement(contributionStatement, { ...body, shares }, party.keys.statementKey)
+  return { ...contribution, envelope }
+}
 
-    it('would be met by a member after the seal, and cost everybody the round: guard off', async () => {
-      const sealed = await sealRoundOf(scheme, parties)
-      const set = [shorten(sealed.contributions[0], parties[0]), ...sealed.contributions.slice(1)]
-      const body = acceptedOf(parseStatement(contributionStatement, set[0].envelope))
-      const { member, sealed: box } = body.shares[2]
-      const { keys } = parties.find(({ member: { holder } }) => holder === member)!
-      await expect(keys.boxKey.open(Buffer.from(box, 'base64'), new Uint8Array(0))).rejects.toMatchObject({
-        code: 'box-not-openable',
-      })
+attack({
+  name: 'a share that cannot be one, by its size',
+  by: 'contributor',
+  wins: 'a round that ends for everybody: a member meets it after the seal',
+  guard: 'it costs its contributor its place when it arrives',
+  lines: [9, 14],
+  off: async () => {
+    const sealed = await sealRoundOf(scheme, parties)
+    const body = acceptedOf(
+      parseStatement(contributionStatement, shorten(sealed.contributions[0], parties[0]).envelope),
+    )
+    const { member, sealed: box } = body.shares[2]
+    const { keys } = parties.find(({ member: { holder } }) => holder === member)!
+    await expect(keys.boxKey.open(Buffer.from(box, 'base64'), new Uint8Array(0))).rejects.toMatchObject({
+      code: 'box-not-openable',
     })
-
-    it('costs its contributor its place in the round: guard on', async () => {
-      const short = shorten(made, parties[0])
-      expect(codeOf(receiveContribution(round, short.holder, short.envelope, short.payload, NOW))).toBe(
-        'shares-mismatch',
-      )
-      const { contributions } = await sealRoundOf(scheme, parties)
-      const set = [shorten(contributions[0], parties[0]), ...contributions.slice(1)]
-      const certificate = endorseWith(forgeManifest(round, set), parties)
-      const envelopes = set.map(({ envelope }) => envelope)
-      const { keys } = parties[1]
-      const answered = answerCertificate(memberRound(round), certificate, envelopes, coordinatorKey.publicKey, keys)
-      expect(codeOf(await answered)).toBe('shares-mismatch')
-    })
-  })
+  },
+  on: async () => {
+    const short = shorten(made, parties[0])
+    const received = receiveContribution(round, short.holder, short.envelope, short.payload, NOW)
+    expect(codeOf(received)).toBe('shares-mismatch')
+    const { round: other, contributions } = await sealRoundOf(scheme, parties)
+    const set = [shorten(contributions[0], parties[0]), ...contributions.slice(1)]
+    const certificate = endorseWith(forgeManifest(other, set), parties)
+    expect(codeOf(await askToAnswer(other, certificate, set, parties[1]))).toBe('shares-mismatch')
+  },
 })

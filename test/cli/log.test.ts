@@ -84,6 +84,18 @@ function damaged(name: string, file: string, change: (bytes: Uint8Array) => Uint
   return at(name)
 }
 
+describe('sluice log', () => {
+  it('teaches with --help, at every level', async () => {
+    const commands = [['log'], ['log', 'fetch'], ['log', 'verify'], ['log', 'show']]
+    for (const command of commands) {
+      const { code, stdout } = await runSluice([...command, '--help'])
+      expect(code).toBe(0)
+      expect(stdout).toContain(`Usage: sluice ${command.join(' ')}`)
+      expect(stdout.length).toBeGreaterThan(200)
+    }
+  })
+})
+
 describe('sluice log verify', () => {
   it('accepts a log over HTTP, and its copy offline, with witnesses and an earlier checkpoint', async () => {
     for (const place of [url, at('copy')]) {

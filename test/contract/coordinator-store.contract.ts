@@ -399,9 +399,9 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
         }
         await store.setRoundPhase(rounds[1].planDigest, 'abandoned', { reason: 'before' })
         await store.setRoundPhase(rounds[2].planDigest, 'sealed', { manifest: manifests[2] })
-        const abandoned = await store.abandonOpenRounds(job, 'the coordinator stopped')
+        const abandoned = await store.abandonUnsealedRounds(job, 'the coordinator stopped')
         expect(abandoned).toEqual([rounds[2].planDigest, rounds[3].planDigest])
-        expect(await store.abandonOpenRounds(job, 'again')).toEqual([])
+        expect(await store.abandonUnsealedRounds(job, 'again')).toEqual([])
         const listed = await store.listRounds(job)
         expect(listed.map(({ phase, reason }) => [phase, reason])).toEqual([
           ['published', undefined],

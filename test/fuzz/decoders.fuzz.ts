@@ -2,10 +2,13 @@
  * Every decoder that reads from the network, under bytes that nobody should send. `SLUICE_FUZZ_SECONDS` says for how long,
  * `SLUICE_FUZZ_SEED` repeats a run, `SLUICE_FUZZ_ONLY` takes the decoders whose name contains it.
  */
-import { describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { allTargets } from './all-targets.ts'
+import { installAllocationMeter } from './allocation-meter.ts'
 import { runFuzz, type TargetStatistics } from './fuzz-run.ts'
-import type { Finding } from './judge-input.ts'
+import type { FuzzTarget } from './fuzz-target.ts'
+import { type Finding, judgeInput } from './judge-input.ts'
+import { REGRESSIONS } from './regressions.ts'
 
 const seconds = Number(process.env.SLUICE_FUZZ_SECONDS ?? 600)
 const seed = Number(process.env.SLUICE_FUZZ_SEED ?? Date.now())
@@ -14,12 +17,34 @@ const only = process.env.SLUICE_FUZZ_ONLY ?? ''
 const MARGIN_MS = 120_000
 
 describe('every decoder of bytes from the network', () => {
+  const meter = installAllocationMeter()
+  let targets: readonly FuzzTarget[]
+  beforeAll(async () => {
+    targets = await allTargets()
+  })
+
+  it('takes what the real encoders made, and gives it back', async () => {
+    for (const target of targets) {
+      for (const input of target.corpus) {
+        expect(await judgeInput(target, input, meter), target.name).toMatchObject({
+          accepted: true,
+          finding: undefined,
+        })
+      }
+    }
+  })
+
+  it.each(REGRESSIONS)('keeps its word where it once did not: $target: $what', async ({ target: name, input }) => {
+    const target = targets.find((each) => each.name === name)!
+    expect((await judgeInput(target, input, meter)).finding).toBeUndefined()
+  })
+
   it('takes or refuses any bytes by name, within its time and its memory, and gives back what it took', {
     timeout: seconds * 1000 + MARGIN_MS,
   }, async () => {
     console.log(`fuzzing for ${seconds} s with SLUICE_FUZZ_SEED=${seed}`)
     const targetsModule = new URL('./all-targets.ts', import.meta.url).href
-    const { findings, statistics } = await runFuzz({ seconds, seed, only, targetsModule })
+    const { findings, statistics } = await runFuzz({ limit: { seconds }, seed, only, targetsModule })
     console.log(table(statistics))
     expect(findings.map(describeFinding)).toEqual([])
     const all = (await allTargets()).filter(({ name }) => name.includes(only))

@@ -3,8 +3,8 @@ import { InputSlot } from './input-slot.ts'
 import type { Finding, FindingKind } from './judge-input.ts'
 
 export interface FuzzOptions {
-  /** Altogether. */
-  readonly seconds: number
+  /** How long to go on: seconds altogether, or batches of each decoder, which is the same on every machine. */
+  readonly limit: { readonly seconds: number } | { readonly batches: number }
   /** Any integer below 2^53: decides every input. */
   readonly seed: number
   /** URL of a module that exports `allTargets()`. */
@@ -50,16 +50,20 @@ const HEAP_MIB_MAX = 768
  * then left out and a new worker goes on with the others.
  */
 export async function runFuzz(options: FuzzOptions): Promise<FuzzReport> {
-  const endMs = Date.now() + options.seconds * 1000
+  const startedMs = Date.now()
   const findings: Finding[] = []
   const skip: string[] = []
   for (;;) {
-    const seconds = Math.max(0, endMs - Date.now()) / 1000
-    const end = await runWorker({ ...options, seconds, seed: options.seed + skip.length }, skip, findings)
+    const limit = remaining(options.limit, Date.now() - startedMs)
+    const end = await runWorker({ ...options, limit, seed: options.seed + skip.length }, skip, findings)
     if (end.kind === 'done') return { findings, statistics: end.statistics }
     findings.push(end.finding)
     skip.push(end.finding.target)
   }
+}
+
+function remaining(limit: FuzzOptions['limit'], elapsedMs: number): FuzzOptions['limit'] {
+  return 'seconds' in limit ? { seconds: Math.max(0, limit.seconds - elapsedMs / 1000) } : limit
 }
 
 type WorkerEnd =
@@ -68,8 +72,8 @@ type WorkerEnd =
 
 function runWorker(options: FuzzOptions, skip: readonly string[], findings: Finding[]): Promise<WorkerEnd> {
   const slot = new InputSlot()
-  const { hangMs = HANG_MS, seconds, seed, targetsModule, only = '' } = options
-  const workerData: FuzzWorkerData = { seconds, seed, targetsModule, only, skip, slot: slot.buffer }
+  const { hangMs = HANG_MS, limit, seed, targetsModule, only = '' } = options
+  const workerData: FuzzWorkerData = { limit, seed, targetsModule, only, skip, slot: slot.buffer }
   const worker = new Worker(new URL('./fuzz-worker.ts', import.meta.url), {
     workerData,
     execArgv: [],

@@ -49,17 +49,15 @@ export async function judgeInput(target: FuzzTarget, bytes: Uint8Array, meter: A
   const judged = 'thrown' in result ? judgeThrown(result.thrown) : judgeValue(result.value)
   const { fixedBytes, perInputByte } = target.allocation ?? DEFAULT_ALLOCATION
   const limit = fixedBytes + perInputByte * bytes.length
-  const finding =
-    judged.finding ??
-    (allocated > limit
-      ? ({ kind: 'allocation-above-limit', what: `${allocated} bytes, over ${limit}` } as const)
-      : undefined) ??
-    (elapsedMs > INPUT_TIME_MAX_MS
-      ? ({ kind: 'too-slow', what: `${Math.round(elapsedMs)} ms` } as const)
-      : undefined) ??
-    (judged.accepted && 'value' in result
-      ? await judgeRoundTrip(target, bytes, acceptedValue(result.value))
-      : undefined)
+  const finding: Judgement['finding'] =
+    allocated > limit
+      ? { kind: 'allocation-above-limit', what: `${allocated} bytes, over ${limit}` }
+      : elapsedMs > INPUT_TIME_MAX_MS
+        ? { kind: 'too-slow', what: `${Math.round(elapsedMs)} ms` }
+        : (judged.finding ??
+          (judged.accepted && 'value' in result
+            ? await judgeRoundTrip(target, bytes, acceptedValue(result.value))
+            : undefined))
   return { ...judged, finding }
 }
 

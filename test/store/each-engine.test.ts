@@ -4,6 +4,7 @@ import { migrate, readMigrations } from '../../src/store/migrations.ts'
 import { describeLogStorage } from '../contract/log-storage.contract.ts'
 import { describeOnEachEngine } from './engines.ts'
 import { describeFailedWrites } from './failed-writes.suite.ts'
+import { describeInterruptedLog } from './log-interrupted.suite.ts'
 import { describeMigrations } from './migrations.suite.ts'
 import { describeSchema } from './schema.suite.ts'
 
@@ -22,10 +23,8 @@ describeOnEachEngine('Storage', (database) => {
     beforeAll(async () => migrate(database(), await readMigrations()))
     describeSchema(database)
     describeFailedWrites(database)
-    describeLogStorage(
-      'the database',
-      async () => databaseLogStorage(database()),
-      () => database().transaction((transaction) => transaction.script(emptyLog)),
-    )
+    const reset = () => database().transaction((transaction) => transaction.script(emptyLog))
+    describeLogStorage('the database', async () => databaseLogStorage(database()), reset)
+    describeInterruptedLog(database, reset)
   })
 })

@@ -12,7 +12,6 @@ import { HolderJournal } from '../../nodes/holder/journal.ts'
 import { openTrainerThread } from '../../nodes/trainers/tfjs/trainer-thread.ts'
 import { systemClock } from '../../src/cli/coordinator-process.ts'
 import { Coordinator } from '../../src/coordinator/coordinator.ts'
-import { LoggedRequests } from '../../src/coordinator/logged-requests.ts'
 import { OpenRounds } from '../../src/coordinator/open-rounds.ts'
 import { type Clock, type HolderDirectory, OPENING, type ReceivedReply } from '../../src/coordinator/ports.ts'
 import { openTransparencyLog, type TransparencyLog } from '../../src/coordinator/transparency-log.ts'
@@ -175,7 +174,7 @@ export class InProcessVenue {
       gatherMs: 200,
       randomness: systemRandomness,
       openings: this.openings,
-      logged: new LoggedRequests(this.log, this.store, this.holders),
+      log: this.log,
       registry: {
         current: () => ({ members: this.#members, head: registryHead(emptyRegistry('venue.test')) }),
       },

@@ -27,8 +27,8 @@ import {
   sealRound,
 } from '../../src/protocol/coordinator-round.ts'
 import { type Manifest, manifestStatement } from '../../src/protocol/manifest.ts'
-import type { PlanFloors } from '../../src/protocol/plan-policy.ts'
 import { openSharesOf } from '../../src/protocol/opened-shares.ts'
+import type { PlanFloors } from '../../src/protocol/plan-policy.ts'
 import { emptyRegistry, registryHead } from '../../src/protocol/registry.ts'
 import type { RoundLog } from '../../src/protocol/round-log.ts'
 import { drawPlanCommittee, type Member, planParameters, type RoundPlan } from '../../src/protocol/round-plan.ts'
@@ -163,6 +163,15 @@ export function membersOf({ plan }: Pick<CoordinatorRound, 'plan'>, parties: rea
   return plan.committee.members.map((name) => parties.find(({ keys }) => keys.holder === name)!)
 }
 
+/** A round that has collected these contributions. */
+export function receiveAll(round: CoordinatorRound, contributions: readonly MadeContribution[]): CoordinatorRound {
+  return contributions.reduce(
+    (collected, { holder, envelope, payload }) =>
+      acceptedOf(receiveContribution(collected, holder, envelope, payload, NOW)),
+    round,
+  )
+}
+
 /** Closes the collection and lets these members check their shares. */
 export async function checkRoundShares(
   collected: CoordinatorRound,
@@ -175,7 +184,15 @@ export async function checkRoundShares(
   for (const party of members) {
     const { publicKey } = coordinatorKey
     const shares = sharesOf(round, party)
-    const checked = await checkShares(memberRound(round), round.candidates!, log, envelopes, publicKey, party.keys, shares)
+    const checked = await checkShares(
+      memberRound(round),
+      round.candidates!,
+      log,
+      envelopes,
+      publicKey,
+      party.keys,
+      shares,
+    )
     round = acceptedOf(receiveShareCheck(round, party.keys.holder, acceptedOf(checked).check))
   }
   return round

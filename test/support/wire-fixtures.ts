@@ -2,10 +2,12 @@ import { mkdtempSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { CertificateOffice } from '../../src/cli/certificate-office.ts'
 import type { JobDesk, RoundDesk } from '../../src/coordinator/ports.ts'
 import { type CertifiedKey, createAuthority, issueCertificate, type Role } from '../../src/crypto/certificates.ts'
 import { openArtifactStore } from '../../src/store/artifact-store.ts'
 import { openPayloadSpool } from '../../src/store/payload-spool.ts'
+import type { RegistrySource } from '../../src/wire/admission-service.ts'
 import type { TlsMaterial } from '../../src/wire/credentials.ts'
 import { HolderSessions } from '../../src/wire/holder-sessions.ts'
 import { type RunningServer, startServer } from '../../src/wire/server.ts'
@@ -22,6 +24,12 @@ export interface TestServer {
   readonly sessions: HolderSessions
   readonly artifacts: Awaited<ReturnType<typeof openArtifactStore>>
   readonly spool: Awaited<ReturnType<typeof openPayloadSpool>>
+  readonly openings: Awaited<ReturnType<typeof openPayloadSpool>>
+  /** Names of the holders that belong to the venue now, and of those that wait to. */
+  readonly members: Set<string>
+  readonly pending: Set<string>
+  readonly certificates: CertificateOffice
+  readonly registry: RegistrySource
   /** TLS material of an identity of the venue, or of what the changes make of it. */
   credentials(
     role: Role,
@@ -57,15 +65,22 @@ export async function startTestServer(
     const leaf = await issueCertificate(signer, { venue, role, name }, lifetimeMs, ['localhost', '127.0.0.1'])
     return { ...leaf, authorityPem: signer.certificatePem }
   }
-  const members = new Map(parties.map(({ member }) => [member.holder, member]))
+  const members = new Set(parties.map(({ member }) => member.holder))
+  const pending = new Set<string>()
+  const certificates = await CertificateOffice.open(directory, authority, DAY_MS)
+  const openings = await openPayloadSpool(join(directory, 'openings'))
+  const registry = { statementsAfter: async () => [] }
   const parts = {
     venue: VENUE,
     software: 'sluice/test',
-    members,
+    members: { has: (name: string) => members.has(name), isPending: (name: string) => pending.has(name) },
+    certificates,
+    registry,
     sessions,
     rounds,
     artifacts,
     spool,
+    openings,
     uploadIdleMs: 500,
     onFault: options.onFault,
   }
@@ -78,6 +93,11 @@ export async function startTestServer(
     sessions,
     artifacts,
     spool,
+    openings,
+    members,
+    pending,
+    certificates,
+    registry,
     credentials,
     close: async () => {
       await server.stop()

@@ -119,7 +119,7 @@ describe('a server', () => {
       ...server,
       venue: VENUE,
       software: 'x',
-      members: new Map(),
+      members: { has: () => false, isPending: () => false },
       rounds: { expectedPayload: () => undefined, contributionsFor: () => undefined },
     }
     await expect(startServer(server.address, tls, parts, {} as never)).rejects.toMatchObject({ code: 'port-in-use' })
@@ -334,7 +334,10 @@ describe('an artifact', () => {
     const parts = {
       venue: VENUE,
       software: 'x',
-      members: new Map(server.parties.map(({ member }) => [member.holder, member])),
+      members: { has: () => true, isPending: () => false },
+      certificates: server.certificates,
+      registry: server.registry,
+      openings: server.openings,
       sessions: server.sessions,
       rounds: { expectedPayload: () => undefined, contributionsFor: () => undefined },
       artifacts,

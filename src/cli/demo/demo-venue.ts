@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -5,8 +6,12 @@ import { basename, join } from 'node:path'
 import { parse as parseYaml, stringify as toYaml } from 'yaml'
 import { heartDirectory, heartHospitals } from '../../../nodes/examples/heart/hospitals.ts'
 import { heartDataset } from '../../../nodes/examples/heart/jobs.ts'
+import { makeInvite } from '../coordinator-actions.ts'
 import { writeWholeFile } from '../files.ts'
-import { admitHolder, admitResearcher, createVenue } from '../venue-files.ts'
+import { decodeInvite } from '../invite.ts'
+import { joinHolder } from '../join-holder.ts'
+import { joinResearcher } from '../join-researcher.ts'
+import { createVenue } from '../venue-files.ts'
 import { SluiceProcess } from './demo-processes.ts'
 
 /** A running venue of four hospitals: five processes on loopback. */
@@ -19,8 +24,8 @@ export interface DemoVenue {
 }
 
 /**
- * Founds a venue in a temporary directory, admits the four hospitals, gives each node its own hospital's file and nothing
- * else, and starts the five processes with the commands that an operator would use.
+ * Founds a venue in a temporary directory, has four hospitals and a researcher join it by invite, gives each node its own
+ * hospital's file and nothing else, and runs the five processes with the commands that an operator would use.
  * @param interrupted rejects when the person at the keyboard has had enough: what was begun is stopped and removed
  */
 export async function startDemoVenue(note: (line: string) => void, interrupted: Promise<never>): Promise<DemoVenue> {
@@ -31,16 +36,17 @@ export async function startDemoVenue(note: (line: string) => void, interrupted: 
     await rm(root, { recursive: true, force: true })
   }
   try {
-    note('founding a venue, admitting four hospitals')
+    note('founding a venue, starting its coordinator')
     const venueDirectory = await foundHeartVenue(root)
-    note('starting a coordinator and four data-holder nodes')
     const coordinator = new SluiceProcess('coordinator', ['coordinator', 'start', '--directory', venueDirectory])
     processes.push(coordinator)
+    await Promise.race([coordinator.ready('listening'), interrupted])
+    note('four hospitals join by invite, each with keys of its own, and start their nodes')
+    await joinHeartVenue(root)
     const holders = heartHospitals.map(
       ({ name }) => new SluiceProcess(name, ['holder', 'start', '--directory', join(root, name)]),
     )
     processes.push(...holders)
-    await Promise.race([coordinator.ready('listening'), interrupted])
     await Promise.race([Promise.all(holders.map((holder) => holder.ready('connected'))), interrupted])
     return { researcherDirectory: join(root, 'researcher'), coordinator, holders, close }
   } catch (error) {
@@ -49,36 +55,48 @@ export async function startDemoVenue(note: (line: string) => void, interrupted: 
   }
 }
 
-/** Founds the venue of the demo under `root`: `venue`, one directory per hospital, `researcher`. @returns the first */
+/** Founds the venue of the demo in `venue` under `root`. @returns that directory */
 export async function foundHeartVenue(root: string): Promise<string> {
   const venueDirectory = join(root, 'venue')
-  await createVenue(venueDirectory, { venue: 'heart.demo', listen: `127.0.0.1:${await findFreePort()}` })
-  for (const { name, title } of heartHospitals) await admitHolder(venueDirectory, name, title, join(root, name))
-  await admitResearcher(venueDirectory, 'researcher', join(root, 'researcher'))
-  for (const hospital of heartHospitals) {
-    const directory = join(root, hospital.name)
-    const file = basename(hospital.path)
-    await copyFile(join(heartDirectory, hospital.path), join(directory, file))
-    // All four were admitted one after another: the last list of members is the whole one.
-    await copyFile(join(venueDirectory, 'members.json'), join(directory, 'members.json'))
-    await edit(join(directory, 'holder.yaml'), { datasets: [{ name: heartDataset, path: file }], payloadThreads: 1 })
-    await edit(join(directory, 'policy.yaml'), { datasets: { [heartDataset]: {} } })
-  }
+  const [listen, enrolListen, logListen] = (await findFreePorts(3)).map((port) => `127.0.0.1:${port}`)
+  await createVenue(venueDirectory, { venue: 'heart.demo', listen, enrolListen, logListen })
   await edit(join(venueDirectory, 'coordinator.yaml'), { payloadThreads: 1 })
   return venueDirectory
 }
+
+/** Under a running coordinator: a directory for each hospital, and `researcher`, by invite. The members sign each other in. */
+export async function joinHeartVenue(root: string): Promise<void> {
+  const invite = async (name: string, party: { organisation?: string; researcher?: boolean }) =>
+    decodeInvite(await makeInvite(join(root, 'venue'), name, { ...party, expiresMs: INVITE_MS }))
+  await Promise.all(
+    heartHospitals.map(async ({ name, title, path }) => {
+      const directory = join(root, name)
+      await joinHolder(await invite(name, { organisation: title }), directory)
+      const file = basename(path)
+      await copyFile(join(heartDirectory, path), join(directory, file))
+      await edit(join(directory, 'holder.yaml'), { datasets: [{ name: heartDataset, path: file }], payloadThreads: 1 })
+      await edit(join(directory, 'policy.yaml'), { admissions: 'approve', datasets: { [heartDataset]: {} } })
+    }),
+  )
+  await joinResearcher(await invite('researcher', { researcher: true }), join(root, 'researcher'))
+}
+
+const INVITE_MS = 3_600_000
 
 async function edit(path: string, changes: Readonly<Record<string, unknown>>): Promise<void> {
   await writeWholeFile(path, toYaml({ ...parseYaml(await readFile(path, 'utf8')), ...changes }))
 }
 
-function findFreePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer()
-    probe.once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number }
-      probe.close(() => resolve(port))
-    })
-  })
+/** Ports that nobody listens on; held together until all are found, so that they differ. */
+async function findFreePorts(count: number): Promise<number[]> {
+  const probes = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const probe = createServer().listen(0, '127.0.0.1')
+      await once(probe, 'listening')
+      return probe
+    }),
+  )
+  const ports = probes.map((probe) => (probe.address() as { port: number }).port)
+  await Promise.all(probes.map((probe) => new Promise((closed) => probe.close(closed))))
+  return ports
 }

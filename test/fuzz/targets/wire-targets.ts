@@ -47,7 +47,7 @@ const REQUESTS: readonly HolderRequest[] = [
   { kind: 'endorse', planDigest: PLAN_DIGEST, manifest: envelope, checkpoint, range },
   { kind: 'answer', planDigest: PLAN_DIGEST, certificate: envelope },
   { kind: 'hash-payload', planDigest: PLAN_DIGEST, manifest: envelope },
-  { kind: 'abandon', planDigest: PLAN_DIGEST, abandonment: envelope },
+  { kind: 'abandon', plan: envelope, abandonment: envelope },
   { kind: 'published', planDigest: PLAN_DIGEST, publication: envelope },
   { kind: 'admit', statement: envelope },
 ]

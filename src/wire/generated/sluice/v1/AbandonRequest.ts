@@ -6,7 +6,10 @@ import type { Envelope as _sluice_v1_Envelope, Envelope__Output as _sluice_v1_En
  * To the committee: promise never to answer for this plan.
  */
 export interface AbandonRequest {
-  'planDigest'?: (string);
+  /**
+   * A member may never have accepted it: it promises all the same.
+   */
+  'plan'?: (_sluice_v1_Envelope | null);
   'abandonment'?: (_sluice_v1_Envelope | null);
 }
 
@@ -14,6 +17,9 @@ export interface AbandonRequest {
  * To the committee: promise never to answer for this plan.
  */
 export interface AbandonRequest__Output {
-  'planDigest': (string);
+  /**
+   * A member may never have accepted it: it promises all the same.
+   */
+  'plan': (_sluice_v1_Envelope__Output | null);
   'abandonment': (_sluice_v1_Envelope__Output | null);
 }
