@@ -10,6 +10,7 @@ import type { HolderSettings } from './configuration-files.ts'
 import { type Dataset, openDataset } from './datasets.ts'
 import { HolderAgent } from './holder-agent.ts'
 import { HolderError } from './holder-error.ts'
+import { HolderRegistry } from './holder-registry.ts'
 import { HolderJournal } from './journal.ts'
 
 /**
@@ -20,7 +21,7 @@ import { HolderJournal } from './journal.ts'
  *   afterwards WireError for a connection that no waiting cures.
  */
 export async function runHolderNode(settings: HolderSettings, software: string, log: Logger, signal: AbortSignal) {
-  const { config, directory, tls, identity, policy, floors } = settings
+  const { config, directory, tls, identity, policy, floors, logKey } = settings
   requireOwnCertificate(settings)
   await using stack = new AsyncDisposableStack()
   const connection = stack.adopt(new HolderConnection(config.coordinator, config.venue, tls, software), (open) =>
@@ -35,9 +36,20 @@ export async function runHolderNode(settings: HolderSettings, software: string, 
   const workers = stack.adopt(await startPayloadWorkers({ threads: config.payloadThreads }), (open) => open.close())
   const { backend, version, notes } = await trainer.describe()
   log.info({ event: 'ready', backend, trainerVersion: version, notes, datasets: [...datasets.keys()] }, 'ready')
+  const members = new HolderRegistry({
+    venue: config.venue,
+    coordinatorKey: config.coordinatorKey,
+    key: identity.keys.statementKey,
+    policy,
+    journal,
+    directory,
+    coordinator: connection,
+  })
   const agent = new HolderAgent({
     ...identity,
     floors,
+    members,
+    logKey,
     policy,
     datasets,
     trainer,

@@ -1,15 +1,23 @@
+import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { AdmissionDesk, type AdmissionListener } from '../coordinator/admissions.ts'
 import { Coordinator } from '../coordinator/coordinator.ts'
 import { OpenRounds } from '../coordinator/open-rounds.ts'
 import type { Clock } from '../coordinator/ports.ts'
+import { openTransparencyLog } from '../coordinator/transparency-log.ts'
 import { startPayloadWorkers } from '../crypto/payload-workers.ts'
+import { systemRandomness } from '../crypto/randomness.ts'
+import { formatNoteKey } from '../log/note-key.ts'
 import { openArtifactStore } from '../store/artifact-store.ts'
 import { openCoordinatorStore } from '../store/coordinator-store.ts'
 import { openPayloadSpool } from '../store/payload-spool.ts'
+import { startEnrolmentServer } from '../wire/enrolment-service.ts'
 import { HolderSessions } from '../wire/holder-sessions.ts'
+import { startLogServer } from '../wire/log-server.ts'
 import { startServer } from '../wire/server.ts'
+import { openVenueAdmission } from './venue-admission.ts'
 import type { VenueFiles } from './venue-files.ts'
 
 export const systemClock: Clock = {
@@ -17,45 +25,74 @@ export const systemClock: Clock = {
   sleep: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined),
 }
 
+/** How often members are asked again for a signature while a request waits: their operators approve meanwhile. */
+const ASK_AGAIN_MS = 5000
+
 /**
- * Runs a coordinator until the signal fires. State lies in the venue's state directory, and in PostgreSQL when
- * `databaseUrl` is given.
- * @throws StoreError, WireError, CryptoError with what is wrong, before anything is served
+ * Runs a coordinator until the signal fires: the holders' and researchers' service, the enrolment of invited parties, the
+ * transparency log. State lies in the venue's state directory, and in PostgreSQL when `databaseUrl` is given.
+ * @throws StoreError, WireError, CryptoError, LogError, CliError with what is wrong, before anything is served
  */
 export async function runCoordinator(
   directory: string,
-  { config, tls, key, members }: VenueFiles,
+  venueFiles: VenueFiles,
   databaseUrl: string | undefined,
   software: string,
   log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
+  const { config, tls, key, logSigner } = venueFiles
+  const { committeeTimeoutMs, gatherMs, venue } = config
   await using stack = new AsyncDisposableStack()
-  const state = resolve(directory, config.state)
-  const store = stack.adopt(await openCoordinatorStore({ databaseUrl, directory: join(state, 'database') }), (open) =>
-    open.close(),
-  )
-  const artifacts = await openArtifactStore(join(state, 'artifacts'))
-  const spool = await openPayloadSpool(join(state, 'spool'))
+  const onFault = (error: unknown) => log.error({ event: 'fault', err: error }, 'a call failed')
+
+  const stores = await openStores(resolve(directory, config.state), databaseUrl)
+  const store = stack.adopt(stores.store, (open) => open.close())
   const workers = stack.adopt(await startPayloadWorkers({ threads: config.payloadThreads }), (open) => open.close())
+  const transparencyLog = await openTransparencyLog(store, logSigner)
   const openRounds = new OpenRounds()
   const sessions = new HolderSessions(config.reconnectGraceMs)
-  sessions.onChange(() => log.info({ event: 'holders', connected: sessions.connected() }, 'connected holders changed'))
-  const admitted = new Map(members.members.map((member) => [member.holder, member]))
-  const { committeeTimeoutMs, gatherMs, venue } = config
+  const clock = systemClock
+
+  // Refusals of the desk end a wait that is told of elsewhere.
+  let refreshPending = async () => {}
+  const desk = stack.adopt(
+    await AdmissionDesk.open({
+      venue,
+      key,
+      clock,
+      store,
+      log: transparencyLog,
+      holders: sessions,
+      listener: admissionListener(log, () => void refreshPending().catch(onFault)),
+      askMs: committeeTimeoutMs,
+      askAgainMs: ASK_AGAIN_MS,
+    }),
+    (open) => open.close(),
+  )
+  const admission = stack.adopt(
+    await openVenueAdmission({ directory, venue: venueFiles, desk, sessions, log }),
+    (open) => open.close(),
+  )
+  refreshPending = admission.refreshPending
+  sessions.onChange(() => {
+    log.info({ event: 'holders', connected: sessions.connected() }, 'connected holders changed')
+    desk.wake()
+  })
+
   const coordinator = new Coordinator(
     {
+      ...stores,
       key,
-      clock: systemClock,
-      store,
-      artifacts,
-      spool,
+      clock,
+      randomness: systemRandomness,
+      log: transparencyLog,
       holders: sessions,
       openRounds,
       workers,
       committeeTimeoutMs,
       gatherMs,
-      members: admitted,
+      registry: desk,
     },
     {
       onJobState: (job, jobState, reason) =>
@@ -63,11 +100,56 @@ export async function runCoordinator(
       onFault: (job, error) => log.error({ event: 'fault', job, err: error }, 'a job failed'),
     },
   )
-  const onFault = (error: unknown) => log.error({ event: 'fault', err: error }, 'a call failed')
-  const parts = { venue, software, members: admitted, sessions, rounds: openRounds, artifacts, spool, onFault }
-  const server = stack.adopt(await startServer(config.listen, tls, parts, coordinator), (running) => running.stop())
-  log.info({ event: 'listening', venue, port: server.port, members: admitted.size }, `listening on ${config.listen}`)
+  const parts = { ...stores, ...admission, venue, software, sessions, rounds: openRounds, registry: desk, onFault }
+  const server = stack.adopt(await startServer(config.listen, tls, parts, coordinator), (open) => open.stop())
+  const enrolment = stack.adopt(
+    await startEnrolmentServer(config.enrolListen, tls, admission.enrolment, onFault),
+    (open) => open.stop(),
+  )
+  const logServer = stack.adopt(await startLogServer(config.logListen, transparencyLog.source, onFault), (open) =>
+    open.stop(),
+  )
+  log.info(
+    {
+      event: 'listening',
+      venue,
+      port: server.port,
+      enrolPort: enrolment.port,
+      logPort: logServer.port,
+      logKey: formatNoteKey(transparencyLog.key),
+      members: desk.registry.members.size,
+    },
+    `listening on ${config.listen}`,
+  )
+  desk.wake()
   signal.addEventListener('abort', () => coordinator.stop(), { once: true })
   if (signal.aborted) coordinator.stop()
   await coordinator.run()
+}
+
+async function openStores(state: string, databaseUrl: string | undefined) {
+  // Openings are for the holders of rounds that were published just now; those of an earlier life nobody asks for.
+  await rm(join(state, 'openings'), { recursive: true, force: true })
+  return {
+    store: await openCoordinatorStore({ databaseUrl, directory: join(state, 'database') }),
+    artifacts: await openArtifactStore(join(state, 'artifacts')),
+    spool: await openPayloadSpool(join(state, 'spool')),
+    openings: await openPayloadSpool(join(state, 'openings')),
+  }
+}
+
+function admissionListener(log: Logger, onSettled: () => void): AdmissionListener {
+  return {
+    onEntered: ({ kind, member }, sequence) => {
+      const { holder, organisation } = member
+      log.info({ event: 'registry', kind, holder, organisation, sequence }, `${kind} of ${holder} is in the registry`)
+    },
+    onUnsigned: (member, holder, code, reason) =>
+      log.info({ event: 'unsigned', member, holder, code }, `${member} has not signed for ${holder}: ${reason}`),
+    onRefused: (request, code, reason) => {
+      log.warn({ event: 'registry-refused', request, code }, reason)
+      onSettled()
+    },
+    onFault: (error) => log.error({ event: 'fault', err: error }, 'the registry could not go on'),
+  }
 }

@@ -9,8 +9,6 @@ import { embedStatement, extractStatement, membershipStatement, revocationStatem
 import type { Member } from './round-plan.ts'
 import { readStatement, signStatement } from './statement.ts'
 
-export { examineApplication, readApplication } from './registry-request.ts'
-
 /**
  * Who belongs to a venue, after `sequence` registry statements. A value: applying a statement gives another one. Public.
  */

@@ -84,7 +84,7 @@ attack({
     for (const name of ['copier', 'x-copier']) {
       const four = await createParties(['victim', 'other', name, 'fourth'])
       const planned = planRound(makePlan(four), coordinatorKey)
-      const made = []
+      const made: MadeContribution[] = []
       for (const party of four) made.push(await makeContribution(scheme, planned, party, lanesOf(party.keys.holder)))
       const copied = made.map((one) => (one.holder === name ? copyOf(made[0], four[2]) : one))
       const checked = await checkRoundShares(receiveAll(planned, copied), four)

@@ -4,22 +4,32 @@ import { statementDigest } from '../../src/crypto/envelope.ts'
 import { SHARE_MODULUS } from '../../src/crypto/key-shares.ts'
 import type { PayloadScheme } from '../../src/crypto/payload-scheme.ts'
 import { createPayloadScheme } from '../../src/crypto/payload-schemes.ts'
-import { answerCertificate, endorseManifest } from '../../src/protocol/committee-member.ts'
 import { type Contribution, contributionStatement } from '../../src/protocol/contribution.ts'
 import {
   type CoordinatorRound,
   candidateKeySums,
+  closeCollection,
   planRound,
   receiveContribution,
   receiveEndorsement,
   receiveShareSum,
-  sealRound,
 } from '../../src/protocol/coordinator-round.ts'
 import { keySumCandidates } from '../../src/protocol/key-sum.ts'
 import { dequantiseSums } from '../../src/protocol/quantiser.ts'
 import { checkSegment } from '../../src/protocol/segments.ts'
+import { shareCheckStatement } from '../../src/protocol/share-check.ts'
 import { shareSumStatement } from '../../src/protocol/share-sum.ts'
 import { parseStatement, signStatement } from '../../src/protocol/statement.ts'
+import {
+  abandonmentOf,
+  askToAnswer,
+  askToCheck,
+  askToEndorse,
+  askToGiveUp,
+  forgeCandidates,
+  logOfStatements,
+} from '../support/ask-member.ts'
+import { attack } from '../support/attack.ts'
 import {
   acceptedOf,
   codeOf,
@@ -27,13 +37,15 @@ import {
   createParties,
   createParty,
   endorseWith,
+  forgeManifest,
   HOSPITALS,
   keySumWithoutGuards,
   lanesOf,
+  logOfRound,
   type MadeContribution,
   makeContribution,
   makePlan,
-  memberRound,
+  membersOf,
   NOW,
   openSum,
   type Party,
@@ -122,118 +134,96 @@ describe('a contribution', () => {
 })
 
 describe('a sealed share', () => {
-  const answerOver = async (round: CoordinatorRound, tampered: readonly MadeContribution[], party: Party) => {
-    const envelopes = tampered.map(({ envelope }) => envelope)
-    const resealed = acceptedOf(
-      sealRound(
-        {
-          ...planRound(round.plan, coordinatorKey),
-          contributions: new Map(
-            tampered.map(({ holder, envelope }) => [
-              holder,
-              {
-                envelope,
-                digest: statementDigest(envelope),
-                contribution: acceptedOf(parseStatement(contributionStatement, envelope)),
-              },
-            ]),
-          ),
-        },
-        coordinatorKey,
-        NOW,
-      ),
-    )
-    const certificate = endorseWith(resealed.manifest!, parties)
-    return answerCertificate(memberRound(round), certificate, envelopes, coordinatorKey.publicKey, party.keys)
+  /** What a member says of it: of the candidates it is in, and of a certificate that was forced past the check. */
+  async function askAbout(round: CoordinatorRound, tampered: readonly MadeContribution[]) {
+    const [member] = membersOf(round, parties)
+    const candidates = forgeCandidates(round, tampered)
+    const log = await logOfStatements(round, candidates)
+    const { check } = acceptedOf(await askToCheck(round, candidates, log, tampered, member))
+    const { unopenable } = acceptedOf(parseStatement(shareCheckStatement, check))
+    const certificate = endorseWith(forgeManifest(round, tampered), parties)
+    return { unopenable, answering: codeOf(await askToAnswer(round, certificate, tampered, member)) }
   }
+  const notOpenable = { unopenable: ['cleveland'], answering: 'share-not-openable' }
 
   it('swapped between two members does not open', async () => {
     const { round, contributions } = await sealRoundOf(scheme, parties)
+    expect(await askAbout(round, contributions)).toEqual({ unopenable: [], answering: 'accepted' })
     const { shares } = acceptedOf(parseStatement(contributionStatement, contributions[0].envelope))
     const swapped = shares.map((share, i) => ({ ...share, sealed: shares[(i + 1) % shares.length].sealed }))
     const tampered = [rewrite(contributions[0], parties[0], { shares: swapped }), ...contributions.slice(1)]
-    const member = parties.find(({ keys }) => keys.holder === round.plan.committee.members[0])!
-    expect(codeOf(await answerOver(round, tampered, member))).toBe('share-not-openable')
+    expect(await askAbout(round, tampered)).toEqual(notOpenable)
   })
 
   it('copied from another contributor, or from the same contributor in another round, does not open', async () => {
     const { round, contributions } = await sealRoundOf(scheme, parties)
     const elsewhere = planRound(makePlan(parties, { round: 2 }), coordinatorKey)
     const earlier = await makeContribution(scheme, elsewhere, parties[0], lanesOf('cleveland'))
-    const member = parties.find(({ keys }) => keys.holder === round.plan.committee.members[0])!
     for (const source of [contributions[1], earlier]) {
       const { shares } = acceptedOf(parseStatement(contributionStatement, source.envelope))
-      const tampered = [rewrite(contributions[0], parties[0], { shares }), ...contributions.slice(1)]
-      expect(codeOf(await answerOver(round, tampered, member))).toBe('share-not-openable')
+      const inOrder = round.plan.committee.members.map((name) => ({
+        member: name,
+        sealed: shares.find(({ member }) => member === name)!.sealed,
+      }))
+      const tampered = [rewrite(contributions[0], parties[0], { shares: inOrder }), ...contributions.slice(1)]
+      expect(await askAbout(round, tampered)).toEqual(notOpenable)
     }
   })
 
   it('is bound to its ciphertext: another one under the same shares does not open', async () => {
     const { round, contributions } = await sealRoundOf(scheme, parties)
     const payload = { ...contributions[0].payload, digest: 'b'.repeat(64) }
-    const tampered = [rewrite(contributions[0], parties[0], { payload }), ...contributions.slice(1)]
-    const member = parties.find(({ keys }) => keys.holder === round.plan.committee.members[0])!
-    expect(codeOf(await answerOver(round, tampered, member))).toBe('share-not-openable')
+    const changed = { ...rewrite(contributions[0], parties[0], { payload }), payload }
+    expect(await askAbout(round, [changed, ...contributions.slice(1)])).toEqual(notOpenable)
   })
 })
 
 describe('a manifest', () => {
   it('is not endorsed when a contribution is missing, replaced or of another ciphertext', async () => {
     const { round, contributions } = await sealRoundOf(scheme, parties)
-    const envelopes = contributions.map(({ envelope }) => envelope)
-    const check = (given: typeof envelopes) =>
-      codeOf(endorseManifest(memberRound(round), round.manifest!, given, coordinatorKey.publicKey, parties[0].keys))
-    expect(check(envelopes)).toBe('accepted')
-    expect(check(envelopes.slice(1))).toBe('contributions-mismatch')
-    expect(check([envelopes[1], ...envelopes.slice(1)])).toBe('contributions-mismatch')
+    const check = async (given: readonly MadeContribution[]) =>
+      codeOf(await askToEndorse(round, round.manifest!, given, parties[0]))
+    expect(await check(contributions)).toBe('accepted')
+    expect(await check(contributions.slice(1))).toBe('contributions-mismatch')
+    expect(await check([contributions[1], ...contributions.slice(1)])).toBe('contributions-mismatch')
     const other = rewrite(contributions[0], parties[0], { payload: { ...contributions[0].payload, bytes: 1 } })
-    expect(check([other.envelope, ...envelopes.slice(1)])).toBe('contributions-mismatch')
+    expect(await check([other, ...contributions.slice(1)])).toBe('contributions-mismatch')
   })
 
   it('is not endorsed by whoever is not on the committee', async () => {
     const eight = [...parties, await createParty('geneva')]
     const { round, contributions } = await sealRoundOf(scheme, eight)
     const outsider = eight.find(({ keys }) => !round.plan.committee.members.includes(keys.holder))!
-    const envelopes = contributions.map(({ envelope }) => envelope)
-    const endorsed = endorseManifest(
-      memberRound(round),
-      round.manifest!,
-      envelopes,
-      coordinatorKey.publicKey,
-      outsider.keys,
-    )
-    expect(codeOf(endorsed)).toBe('not-on-committee')
+    expect(codeOf(await askToEndorse(round, round.manifest!, contributions, outsider))).toBe('not-on-committee')
+    const certificate = endorseWith(round.manifest!, eight)
+    expect(codeOf(await askToAnswer(round, certificate, contributions, outsider))).toBe('not-on-committee')
+    const log = await logOfStatements(round, round.candidates!)
+    const checked = await askToCheck(round, round.candidates!, log, contributions, outsider)
+    expect(codeOf(checked)).toBe('not-on-committee')
+    expect(codeOf(askToGiveUp(round, abandonmentOf(round), outsider))).toBe('not-on-committee')
   })
 })
 
 /** A certified round of seven, five of whom open. */
 async function certifiedRound() {
   const { round, contributions } = await sealRoundOf(scheme, parties)
+  const log = await logOfRound(round)
   let certified = round
   for (const party of parties) {
-    const envelopes = contributions.map(({ envelope }) => envelope)
-    const endorsed = endorseManifest(
-      memberRound(round),
-      round.manifest!,
-      envelopes,
-      coordinatorKey.publicKey,
-      party.keys,
-    )
+    const endorsed = await askToEndorse(round, round.manifest!, contributions, party, {}, log)
     certified = acceptedOf(receiveEndorsement(certified, party.keys.holder, acceptedOf(endorsed).signature))
   }
-  return { round: certified, contributions, envelopes: contributions.map(({ envelope }) => envelope) }
+  return { round: certified, contributions }
 }
 
 async function takeAnswers(
-  { round, envelopes }: Awaited<ReturnType<typeof certifiedRound>>,
+  { round, contributions }: Awaited<ReturnType<typeof certifiedRound>>,
   members: readonly Party[],
 ) {
   let answered = round
-  for (const { keys } of members) {
-    const { answer } = acceptedOf(
-      await answerCertificate(memberRound(round), round.manifest!, envelopes, coordinatorKey.publicKey, keys),
-    )
-    answered = acceptedOf(receiveShareSum(answered, keys.holder, answer))
+  for (const party of members) {
+    const { answer } = acceptedOf(await askToAnswer(round, round.manifest!, contributions, party))
+    answered = acceptedOf(receiveShareSum(answered, party.keys.holder, answer))
   }
   return answered
 }
@@ -250,7 +240,7 @@ describe('holders that drop out', () => {
     for (const party of parties.slice(0, 2)) {
       round = acceptedOf(receive(round, await makeContribution(scheme, round, party, lanesOf(party.keys.holder))))
     }
-    expect(codeOf(sealRound(round, coordinatorKey, NOW))).toBe('too-few-contributors')
+    expect(codeOf(closeCollection(round, 'f'.repeat(64), coordinatorKey, NOW))).toBe('too-few-contributors')
   })
 
   it('after the seal may be any k − t of the committee: the rest open the exact sum', async () => {
@@ -274,37 +264,59 @@ describe('holders that drop out', () => {
   })
 })
 
+/** The answers of the whole committee, one of them falsified. */
+async function answersWithLie(liar: number, falsify: (share: Uint32Array) => void) {
+  const certified = await certifiedRound()
+  const points = []
+  for (const [i, member] of certified.round.plan.committee.members.entries()) {
+    const party = parties.find(({ keys }) => keys.holder === member)!
+    const share = await shareSumWithoutGuards(certified.round, certified.contributions, party)
+    if (i === liar) falsify(share)
+    points.push({ member, point: i + 1, share })
+  }
+  return { ...certified, points }
+}
+
+/** What the coordinator does: the candidate that opens is the key sum. */
+function judge({ round, contributions, points }: Awaited<ReturnType<typeof answersWithLie>>) {
+  const opened = []
+  for (const { keySum, wrongMembers } of keySumCandidates(points, 5, contributions.length)) {
+    try {
+      const sums = openSum(scheme, round, contributions, keySum)
+      dequantiseSums(round.plan.vector, sums.slice(), contributions.length)
+      opened.push({ sums, wrongMembers })
+    } catch (error) {
+      expect(['noise-out-of-bounds', 'sum-out-of-bounds', 'check-not-zero']).toContain((error as { code: string }).code)
+    }
+  }
+  return opened
+}
+
+const offByOne = (share: Uint32Array) => {
+  share[17] = (share[17] + 1) % SHARE_MODULUS
+}
+
+attack({
+  name: 'a share sum that is off by one',
+  by: 'member',
+  wins: 'a short wrong key that names honest members as liars',
+  guard: 'the ciphertexts say which key is right, and so who lied',
+  lines: [10],
+  off: async () => {
+    const given = await answersWithLie(0, offByOne)
+    const [first] = keySumCandidates(given.points, 5, given.contributions.length)
+    // The first quorum contains the liar, is short all the same, and points at others.
+    expect(first.wrongMembers).not.toEqual([])
+    expect(first.wrongMembers).not.toContain(given.points[0].member)
+  },
+  on: async () => {
+    const given = await answersWithLie(0, offByOne)
+    const expected = { sums: plainSum(given.contributions), wrongMembers: [given.points[0].member] }
+    expect(judge(given)).toEqual([expected])
+  },
+})
+
 describe('a wrong share sum', () => {
-  /** The answers of the whole committee, one of them falsified. */
-  async function answersWithLie(liar: number, falsify: (share: Uint32Array) => void) {
-    const certified = await certifiedRound()
-    const points = []
-    for (const [i, member] of certified.round.plan.committee.members.entries()) {
-      const party = parties.find(({ keys }) => keys.holder === member)!
-      const share = await shareSumWithoutGuards(certified.round, certified.contributions, party)
-      if (i === liar) falsify(share)
-      points.push({ member, point: i + 1, share })
-    }
-    return { ...certified, points }
-  }
-
-  /** What the coordinator does: the candidate that opens is the key sum. */
-  function judge({ round, contributions, points }: Awaited<ReturnType<typeof answersWithLie>>) {
-    const opened = []
-    for (const { keySum, wrongMembers } of keySumCandidates(points, 5, contributions.length)) {
-      try {
-        const sums = openSum(scheme, round, contributions, keySum)
-        dequantiseSums(round.plan.vector, sums.slice(), contributions.length)
-        opened.push({ sums, wrongMembers })
-      } catch (error) {
-        expect(['noise-out-of-bounds', 'sum-out-of-bounds', 'check-not-zero']).toContain(
-          (error as { code: string }).code,
-        )
-      }
-    }
-    return opened
-  }
-
   it('that is off at random is passed over, and its author named', async () => {
     for (const liar of [0, 3, 6]) {
       const given = await answersWithLie(liar, (share) =>
@@ -316,21 +328,8 @@ describe('a wrong share sum', () => {
     }
   })
 
-  it('that is off by one makes a short key that frames honest members: guard off, the ciphertexts tell: guard on', async () => {
-    const given = await answersWithLie(0, (share) => {
-      share[17] = (share[17] + 1) % SHARE_MODULUS
-    })
-    const [first] = keySumCandidates(given.points, 5, given.contributions.length)
-    // The first quorum contains the liar, is short all the same, and points at others.
-    expect(first.wrongMembers).not.toContain(given.points[0].member)
-    const expected = { sums: plainSum(given.contributions), wrongMembers: [given.points[0].member] }
-    expect(judge(given)).toEqual([expected])
-  })
-
   it('among exactly t answers opens nothing and names nobody', async () => {
-    const given = await answersWithLie(0, (share) => {
-      share[17] = (share[17] + 1) % SHARE_MODULUS
-    })
+    const given = await answersWithLie(0, offByOne)
     expect(judge({ ...given, points: given.points.slice(0, 5) })).toEqual([])
   })
 

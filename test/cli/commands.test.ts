@@ -3,22 +3,28 @@ import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { parse, stringify } from 'yaml'
 import { heartDirectory } from '../../nodes/examples/heart/hospitals.ts'
-import { admitHolder, admitResearcher, createVenue } from '../../src/cli/venue-files.ts'
+import { encodeInvite } from '../../src/cli/invite.ts'
+import { createVenue } from '../../src/cli/venue-files.ts'
 import { createAuthority, issueCertificate } from '../../src/crypto/certificates.ts'
+import { joinKeyAndCertificate } from '../../src/wire/credentials.ts'
 import { runSluice } from '../support/processes.ts'
+import { editYaml as edit, startTestVenue, type TestVenue } from '../support/test-venue.ts'
 
 let root: string
+let venue: TestVenue
 const at = (...path: string[]) => join(root, ...path)
 
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'sluice-cli-'))
-  await createVenue(at('venue'), { venue: 'hearts.example', listen: '127.0.0.1:9' })
-  await admitHolder(at('venue'), 'north', 'North Clinic', at('north'))
-  await admitResearcher(at('venue'), 'ada', at('ada'))
+  venue = await startTestVenue(at('venue'))
+  await venue.joinHolder('north', at('north'), 'North Clinic')
+  await venue.joinResearcher('ada', at('ada'))
 })
-afterAll(() => rmSync(root, { recursive: true }))
+afterAll(async () => {
+  await venue.close()
+  rmSync(root, { recursive: true })
+})
 
 /** A command that fails must do so with exit code 1, one line that names the code, and no stack. */
 async function expectFailure(args: string[], code: string, says: RegExp | string) {
@@ -29,19 +35,21 @@ async function expectFailure(args: string[], code: string, says: RegExp | string
   expect(exit).toBe(1)
 }
 
-function edit(file: string, changes: object): void {
-  writeFileSync(file, stringify({ ...parse(readFileSync(file, 'utf8')), ...changes }))
-}
-
 describe('sluice', () => {
   it('teaches with --help, at every level', async () => {
     const commands = [
       [],
       ['coordinator'],
       ['coordinator', 'init'],
-      ['coordinator', 'admit'],
+      ['coordinator', 'invite'],
+      ['coordinator', 'revoke'],
       ['coordinator', 'start'],
       ['holder'],
+      ['holder', 'join'],
+      ['holder', 'members'],
+      ['holder', 'approve'],
+      ['researcher'],
+      ['researcher', 'join'],
       ['holder', 'start'],
       ['holder', 'check'],
       ['job'],
@@ -61,7 +69,12 @@ describe('sluice', () => {
   })
 
   it('ends with 2 for a wrong command line, and points to the help', async () => {
-    for (const args of [['nonsense'], ['job', 'submit'], ['demo', '--rounds', 'many'], ['coordinator', 'admit', 'x']]) {
+    for (const args of [
+      ['nonsense'],
+      ['job', 'submit'],
+      ['demo', '--rounds', 'many'],
+      ['coordinator', 'revoke', 'x'],
+    ]) {
       const { code, stderr } = await runSluice(args)
       expect(code, args.join(' ')).toBe(2)
       expect(stderr).toContain('--help')
@@ -83,28 +96,36 @@ describe('a venue', () => {
   it('keeps its secrets to its owner', () => {
     const secrets = [
       'venue/secrets/authority.key.pem',
-      'venue/secrets/tls.key.pem',
+      'venue/secrets/tls.pem',
       'venue/secrets/statement.seed',
-      'north/secrets/tls.key.pem',
+      'venue/secrets/log.seed',
+      'north/secrets/tls.pem',
       'north/secrets/identity.json',
-      'ada/secrets/tls.key.pem',
+      'ada/secrets/tls.pem',
     ]
     for (const secret of secrets) expect(statSync(at(secret)).mode & 0o077, secret).toBe(0)
     for (const directory of ['venue/secrets', 'north/secrets', 'ada/secrets'])
       expect(statSync(at(directory)).mode & 0o077).toBe(0)
   })
 
-  it('admits a name once, and wants an organisation', async () => {
-    await expectFailure(
-      ['coordinator', 'admit', 'north', '--directory', at('venue'), '--organisation', 'X', '--out', at('again')],
-      'already-admitted',
-      'another name',
-    )
-    await expectFailure(
-      ['coordinator', 'admit', 'south', '--directory', at('venue'), '--out', at('south')],
-      'usage',
-      '--organisation',
-    )
+  it('invites with one line, which a holder’s join takes from a file or its command line', async () => {
+    const invite = ['coordinator', 'invite', 'south', '--directory', at('venue')]
+    await expectFailure(invite, 'usage', '--organisation')
+    const { stdout, stderr } = await runSluice([...invite, '--organisation', 'South Clinic', '--expires', '2h'])
+    expect(stdout, stderr).toMatch(/^[A-Za-z0-9_-]{200,}\n$/)
+    writeFileSync(at('invite'), stdout)
+    const joined = await runSluice(['holder', 'join', at('invite'), '--directory', at('south')])
+    expect(joined.stdout, joined.stderr).toContain('Joined hearts.example as south, South Clinic')
+    expect(joined.stdout).toMatch(/fingerprint of the application: [0-9a-f]{20}\n/)
+    expect(joined.stdout).toContain('sluice holder start --directory')
+    const again = await runSluice(['holder', 'join', stdout.trim(), '--directory', at('south')])
+    expect(again.stdout).toBe(joined.stdout)
+    await expectFailure(['holder', 'join', stdout.trim(), '--directory', at('thief')], 'invite-used', 'not you')
+    await expectFailure(['researcher', 'join', at('invite'), '--directory', at('r')], 'not-invited', 'holder join')
+    await expectFailure(['holder', 'join', 'nonsense', '--directory', at('n')], 'invite-malformed', 'whole line')
+    const researcher = encodeInvite(await venue.invite('eve', { researcher: true }))
+    const eve = await runSluice(['researcher', 'join', researcher, '--directory', at('eve')])
+    expect(eve.stdout, eve.stderr).toContain('sluice job submit job.yaml --as')
   })
 
   it('is told what is wrong with its configuration, field by field', async () => {
@@ -147,7 +168,7 @@ describe('a holder', () => {
 
   it('is told what is wrong with its files, field by field', async () => {
     await expectFailure([...check, at('nowhere')], 'config-invalid', 'holder.yaml')
-    await admitHolder(at('venue'), 'west', 'West Clinic', at('west'))
+    await venue.joinHolder('west', at('west'))
     edit(at('west/policy.yaml'), { minContributors: 1 })
     await expectFailure([...check, at('west')], 'config-invalid', 'minContributors')
     edit(at('west/policy.yaml'), { minContributors: 3 })
@@ -156,7 +177,7 @@ describe('a holder', () => {
   })
 
   it('is told which file, column or line of its data is wrong', async () => {
-    await admitHolder(at('venue'), 'east', 'East Clinic', at('east'))
+    await venue.joinHolder('east', at('east'))
     const files: [string, string, string][] = [
       ['absent.csv', '', 'file-not-found'],
       ['broken.csv', 'a,b\n1,2\n3\n4,5,6\n', 'csv-malformed'],
@@ -171,19 +192,18 @@ describe('a holder', () => {
   })
 
   it('with an expired or foreign certificate does not start, and is told what to do', async () => {
-    await admitHolder(at('venue'), 'old', 'Old Clinic', at('old'))
+    await venue.joinHolder('old', at('old'))
     const authority = {
       keyPem: readFileSync(at('venue/secrets/authority.key.pem'), 'utf8'),
       certificatePem: readFileSync(at('venue/authority.pem'), 'utf8'),
     }
     const identity = { venue: 'hearts.example', role: 'holder', name: 'old' } as const
     const expired = await issueCertificate(authority, identity, -60_000)
-    writeFileSync(at('old/tls.pem'), expired.certificatePem)
-    writeFileSync(at('old/secrets/tls.key.pem'), expired.keyPem)
+    writeFileSync(at('old/secrets/tls.pem'), joinKeyAndCertificate(expired))
     await expectFailure(['holder', 'start', '--directory', at('old')], 'certificate-expired', 'ask the venue')
     const foreign = await issueCertificate(await createAuthority('hearts.example', 1e9), identity, 1e9)
-    writeFileSync(at('old/tls.pem'), foreign.certificatePem)
-    await expectFailure(['holder', 'start', '--directory', at('old')], 'certificate-foreign', 'one admission')
+    writeFileSync(at('old/secrets/tls.pem'), joinKeyAndCertificate(foreign))
+    await expectFailure(['holder', 'start', '--directory', at('old')], 'certificate-foreign', 'one directory')
   })
 })
 

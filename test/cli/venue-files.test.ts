@@ -1,11 +1,17 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { X509Certificate } from 'node:crypto'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { makeInvite } from '../../src/cli/coordinator-actions.ts'
 import { writeSecretFile, writeWholeFile } from '../../src/cli/files.ts'
-import { admitHolder, admitResearcher, createVenue, loadResearcher, loadVenue } from '../../src/cli/venue-files.ts'
+import { decodeInvite } from '../../src/cli/invite.ts'
+import { createVenue, loadVenue, loadVenueToRun } from '../../src/cli/venue-files.ts'
+import { digestOf, fromHex } from '../../src/crypto/digest.ts'
+import { parseNoteKey } from '../../src/log/note-key.ts'
 import { checkOwnCertificate } from '../../src/wire/credentials.ts'
 import { runSluice } from '../support/processes.ts'
+import { editYaml } from '../support/test-venue.ts'
 
 let root: string
 const at = (...path: string[]) => join(root, ...path)
@@ -42,33 +48,98 @@ describe('founding a venue', () => {
   })
 })
 
-describe('admitting', () => {
+describe('a venue’s files', () => {
+  it('name the ports after the one it listens on, and a log key of their own', async () => {
+    await createVenue(at('venue'), { ...options, address: 'venue.example:443' })
+    const { config, key, logSigner } = await loadVenue(at('venue'))
+    expect(config).toMatchObject({
+      enrolListen: '127.0.0.1:7444',
+      enrolAddress: 'venue.example:444',
+      logListen: '127.0.0.1:7445',
+      certificateLifetimeHours: 168,
+    })
+    expect(logSigner.origin).toBe('hearts.example/log')
+    expect(logSigner.key.publicKey).not.toBe(key.publicKey)
+    await expect(createVenue(at('high'), { ...options, listen: '127.0.0.1:65535' })).rejects.toMatchObject({
+      code: 'usage',
+    })
+  })
+
+  it('have the coordinator’s own certificate renewed at a start past two thirds of its life, under the same root', async () => {
+    await createVenue(at('venue'), options)
+    const before = await loadVenue(at('venue'))
+    const day = (count: number) => new Date(Date.now() + count * 86_400_000)
+    expect((await loadVenueToRun(at('venue'), day(59))).tls).toEqual(before.tls)
+    for (const now of [day(61), day(200)]) {
+      const { tls } = await loadVenueToRun(at('venue'), now)
+      expect(tls.keyPem).not.toBe(before.tls.keyPem)
+      expect(tls.authorityPem).toBe(before.tls.authorityPem)
+      expect(checkOwnCertificate(tls, new Date())).toMatchObject({ role: 'coordinator' })
+      expect((await loadVenue(at('venue'))).tls).toEqual(tls)
+    }
+  })
+
+  it('take a life of certificates between an hour and ninety days', async () => {
+    await createVenue(at('venue'), options)
+    for (const [hours, code] of [
+      [1, 'ok'],
+      [2160, 'ok'],
+      [0, 'file-invalid'],
+      [2161, 'file-invalid'],
+    ] as const) {
+      editYaml(at('venue/coordinator.yaml'), { certificateLifetimeHours: hours })
+      expect(
+        await loadVenue(at('venue')).then(
+          () => 'ok',
+          (error) => error.code,
+        ),
+      ).toBe(code)
+    }
+  })
+})
+
+describe('inviting', () => {
   beforeEach(() => createVenue(at('venue'), options))
 
-  it('makes nothing of a name that is no identity', async () => {
+  it('makes nothing of a name that is no identity, or an organisation that is none', async () => {
+    const expiresMs = 60_000
     for (const name of ['Ada Lovelace', 'ada-', '../ada', '', 'a'.repeat(64)]) {
-      await expect(admitResearcher(at('venue'), name, at('out'))).rejects.toMatchObject({ code: 'usage' })
-      await expect(admitHolder(at('venue'), name, 'Clinic', at('out'))).rejects.toMatchObject({ code: 'usage' })
+      await expect(makeInvite(at('venue'), name, { researcher: true, expiresMs })).rejects.toMatchObject({
+        code: 'usage',
+      })
     }
-    expect(existsSync(at('out'))).toBe(false)
-    expect((await loadVenue(at('venue'))).members.members).toEqual([])
+    for (const organisation of [undefined, '', ' ', 'Two  spaces', 'a\u0000b']) {
+      await expect(makeInvite(at('venue'), 'north', { organisation, expiresMs })).rejects.toMatchObject({
+        code: 'usage',
+      })
+    }
+    expect(existsSync(at('venue/invites'))).toBe(false)
   })
 
-  it('enters nobody whose directory could not be written', async () => {
-    writeFileSync(at('file'), '')
-    await expect(admitHolder(at('venue'), 'north', 'Clinic', at('file'))).rejects.toMatchObject({
-      code: 'file-not-writable',
-      message: expect.stringContaining('ENOTDIR'),
+  it('keeps the digest of the secret, and hands over all that a newcomer needs to know the venue again', async () => {
+    const line = await makeInvite(at('venue'), 'north', { organisation: 'North Clinic', expiresMs: 60_000 })
+    const invite = decodeInvite(line)
+    const { key, logSigner } = await loadVenue(at('venue'))
+    expect(invite).toMatchObject({
+      venue: 'hearts.example',
+      role: 'holder',
+      name: 'north',
+      organisation: 'North Clinic',
+      enrol: '127.0.0.1:7444',
+      coordinator: '127.0.0.1:7443',
+      coordinatorKey: key.publicKey,
+      authority: new X509Certificate(readFileSync(at('venue/authority.pem'))).fingerprint256
+        .replaceAll(':', '')
+        .toLowerCase(),
     })
-    expect((await loadVenue(at('venue'))).members.members).toEqual([])
-    await admitHolder(at('venue'), 'north', 'Clinic', at('north'))
-  })
-
-  it('gives a researcher what its commands need', async () => {
-    await admitResearcher(at('venue'), 'ada', at('ada'))
-    const { config, tls } = await loadResearcher(at('ada'))
-    expect(config).toEqual({ name: 'ada', venue: 'hearts.example', coordinator: '127.0.0.1:7443' })
-    expect(checkOwnCertificate(tls, new Date())).toEqual({ venue: 'hearts.example', role: 'researcher', name: 'ada' })
+    expect(parseNoteKey(invite.logKey)).toEqual({
+      role: 'log',
+      name: 'hearts.example/log',
+      publicKey: logSigner.key.publicKey,
+    })
+    const [file] = readdirSync(at('venue/invites'))
+    expect(file).toBe(`${digestOf(fromHex(invite.secret))}.json`)
+    expect(readFileSync(at('venue/invites', file), 'utf8')).not.toContain(invite.secret)
   })
 })
 

@@ -17,6 +17,13 @@ function read(bytes: Uint8Array): { length: number; values: number[] } {
 export async function allTargets(): Promise<FuzzTarget[]> {
   const corpus = [VALID]
   return [
+    target({
+      name: 'hang',
+      corpus,
+      decode: (bytes) => {
+        for (let i = read(bytes).length; i !== 0; ) i = i === 3 ? 0 : i
+      },
+    }),
     target({ name: 'sound', corpus, decode: read }),
     target({ name: 'unnamed-error', corpus, decode: (bytes) => read(bytes).values.map((value) => value.toFixed()) }),
     target({
@@ -44,13 +51,6 @@ export async function allTargets(): Promise<FuzzTarget[]> {
       decode: read,
       encode: (value) => new Uint8Array(Buffer.from(JSON.stringify(value))),
       roundTrip: 'bytes',
-    }),
-    target({
-      name: 'hang',
-      corpus,
-      decode: (bytes) => {
-        for (let i = read(bytes).length; i !== 0; ) i = i === 3 ? 0 : i
-      },
     }),
   ]
 }

@@ -4,25 +4,28 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { parse, stringify } from 'yaml'
+import { parse } from 'yaml'
 import { loadHolderSettings } from '../../nodes/holder/configuration-files.ts'
 import { runHolderNode } from '../../nodes/holder/holder-node.ts'
 import { HolderJournal } from '../../nodes/holder/journal.ts'
-import { admitHolder, admitResearcher, createVenue } from '../../src/cli/venue-files.ts'
+import { formatNoteKey } from '../../src/log/note-key.ts'
 import type { SluiceError } from '../../src/sluice-error.ts'
+import { editYaml, startTestVenue, type TestVenue } from '../support/test-venue.ts'
 
 let root: string
+let venue: TestVenue
 const at = (...path: string[]) => join(root, ...path)
 beforeEach(async () => {
   root = mkdtempSync(join(tmpdir(), 'sluice-configuration-'))
-  await createVenue(at('venue'), { venue: 'hearts.example', listen: '127.0.0.1:9' })
-  for (const name of ['north', 'south', 'west']) await admitHolder(at('venue'), name, `${name} clinic`, at(name))
+  venue = await startTestVenue(at('venue'))
+  for (const name of ['north', 'south', 'west']) await venue.joinHolder(name, at(name))
 })
-afterEach(() => rmSync(root, { recursive: true }))
+afterEach(async () => {
+  await venue.close()
+  rmSync(root, { recursive: true })
+})
 
-function edit(file: string, changes: object): void {
-  writeFileSync(at(file), stringify({ ...parse(readFileSync(at(file), 'utf8')), ...changes }))
-}
+const edit = (file: string, changes: object) => editYaml(at(file), changes)
 
 async function refusal(action: () => Promise<unknown>): Promise<SluiceError> {
   const error = await action().then(
@@ -37,25 +40,30 @@ const run = async (directory: string) =>
   runHolderNode(await loadHolderSettings(directory), 'x', pino({ level: 'silent' }), AbortSignal.timeout(20_000))
 
 describe('a holder’s configuration', () => {
-  it('gives the floors of the policy, and the members whose company is accepted', async () => {
+  it('gives the floors of the policy', async () => {
     edit('west/policy.yaml', {
       minContributors: 4,
       committeeThreshold: 5,
       toleratedMembers: 2,
       maxPrecisionBits: 16,
-      coMembers: ['south', 'nobody'],
     })
     const { floors, identity } = await loadHolderSettings(at('west'))
     expect(floors).toMatchObject({ minContributors: 4, threshold: 5, tolerates: 2, maxPrecisionBits: 16 })
-    expect([...floors.acceptedMembers.keys()]).toEqual(['south'])
     expect(identity.member.holder).toBe('west')
-    edit('west/policy.yaml', { coMembers: 'all' })
-    const everyone = (await loadHolderSettings(at('west'))).floors.acceptedMembers
-    expect([...everyone.keys()]).toEqual(['north', 'south', 'west'])
   })
 
-  it('knows the members that were admitted when its files were made, and no later ones', async () => {
-    expect([...(await loadHolderSettings(at('north'))).floors.acceptedMembers.keys()]).toEqual(['north'])
+  it('takes no other log than that of its venue', async () => {
+    const { logKey } = parse(readFileSync(at('north/holder.yaml'), 'utf8'))
+    const { publicKey } = (await loadHolderSettings(at('north'))).logKey
+    const elsewhere = formatNoteKey({ role: 'log', name: 'other.example/log', publicKey })
+    const witness = formatNoteKey({ role: 'witness', name: 'hearts.example/log', publicKey })
+    for (const wrong of ['nonsense', logKey.slice(0, -2), elsewhere, witness]) {
+      edit('north/holder.yaml', { logKey: wrong })
+      expect(await refusal(() => loadHolderSettings(at('north')))).toMatchObject({
+        code: 'config-invalid',
+        message: expect.stringContaining('logKey'),
+      })
+    }
   })
 
   it('names the file and every wrong field', async () => {
@@ -73,7 +81,7 @@ describe('a holder’s configuration', () => {
   })
 
   it('names a file that is missing', async () => {
-    for (const name of ['secrets/tls.key.pem', 'authority.pem', 'members.json', 'policy.yaml']) {
+    for (const name of ['secrets/tls.pem', 'authority.pem', 'policy.yaml']) {
       const content = readFileSync(at('north', name))
       rmSync(at('north', name))
       expect(await refusal(() => loadHolderSettings(at('north')))).toMatchObject({
@@ -104,11 +112,11 @@ describe('a holder’s configuration', () => {
     await copyFile(at('south/secrets/identity.json'), at('north/secrets/identity.json'))
     expect(await refusal(() => loadHolderSettings(at('north')))).toMatchObject({
       code: 'config-invalid',
-      message: expect.stringContaining('one admission'),
+      message: expect.stringContaining('one directory'),
     })
-    await admitResearcher(at('venue'), 'ada', at('ada'))
+    await venue.joinResearcher('ada', at('ada'))
     for (const other of ['north', 'ada']) {
-      for (const name of ['tls.pem', 'secrets/tls.key.pem']) await copyFile(at(other, name), at('south', name))
+      await copyFile(at(other, 'secrets/tls.pem'), at('south/secrets/tls.pem'))
       expect(await refusal(() => run(at('south')))).toMatchObject({
         code: 'config-invalid',
         message: expect.stringContaining(other),

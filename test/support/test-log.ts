@@ -1,6 +1,6 @@
-import type { Envelope } from '../../src/crypto/envelope.ts'
-import { statementKeyFromSeed, type StatementPublicKey } from '../../src/crypto/statement-key.ts'
 import { digestOf, fromHex } from '../../src/crypto/digest.ts'
+import type { Envelope } from '../../src/crypto/envelope.ts'
+import { type StatementPublicKey, statementKeyFromSeed } from '../../src/crypto/statement-key.ts'
 import { logKeyOf } from '../../src/log/checkpoint.ts'
 import { addCosignatures, cosign } from '../../src/log/cosignature.ts'
 import { encodeLogEntry } from '../../src/log/log-entry.ts'
@@ -78,13 +78,17 @@ export class TestLog {
 
   async logged(envelope: Envelope): Promise<LoggedStatement> {
     const position = this.#statements.indexOf(envelope)
-    return { envelope, position, path: await proveInclusion(hashReaderOf(this.#storage, this.size), position, this.size) }
+    return {
+      envelope,
+      position,
+      path: await proveInclusion(hashReaderOf(this.#storage, this.size), position, this.size),
+    }
   }
 
   /** The head of its tree. */
   get head() {
     const { size, root } = this.#writer.checkpoint
-    return { origin: ORIGIN, size, root }
+    return { origin: ORIGIN, size, root, extensions: [] }
   }
 }
 

@@ -11,12 +11,15 @@ import {
 } from '../../../src/crypto/certificates.ts'
 import { decodeEnvelope, encodeEnvelope, isSignedBy, signEnvelope } from '../../../src/crypto/envelope.ts'
 import { drawResidues, packShare, unpackShare } from '../../../src/crypto/key-shares.ts'
+import { decodeKeySum, encodeKeySum } from '../../../src/crypto/key-sum-encoding.ts'
+import { formatLinearHash, parseLinearHash } from '../../../src/crypto/linear-hash.ts'
 import { addPacked, packResidues } from '../../../src/crypto/packing.ts'
 import { payloadParameters } from '../../../src/crypto/payload-parameters.ts'
 import { checkChunk } from '../../../src/crypto/payload-scheme.ts'
 import { createPayloadScheme } from '../../../src/crypto/payload-schemes.ts'
 import { seededRandomness } from '../../../src/crypto/randomness.ts'
 import { reduceSums } from '../../../src/crypto/residues.ts'
+import { RING_DEGREE } from '../../../src/crypto/ring-constants.ts'
 import { boxKeyFromSeed, sealBox } from '../../../src/crypto/sealed-box.ts'
 import { SHARED_NUMBERS } from '../../../src/crypto/share-check.ts'
 import { statementKeyFromSeed } from '../../../src/crypto/statement-key.ts'
@@ -130,6 +133,20 @@ async function shareTargets(): Promise<FuzzTarget[]> {
       decode: (bytes) => boxKey.open(bytes, associatedData),
     }),
     target({
+      name: 'opening: key sum',
+      corpus: [encodeKeySum(new Int32Array(RING_DEGREE).map((_, i) => i - 1024))],
+      decode: decodeKeySum,
+      encode: encodeKeySum,
+      roundTrip: 'bytes',
+    }),
+    target({
+      name: 'opening: linear hash',
+      corpus: [bytesOf(formatLinearHash([1n, 2n ** 53n]))],
+      decode: (bytes) => parseLinearHash(textOf(bytes)),
+      encode: (hash) => bytesOf(formatLinearHash(hash)),
+      roundTrip: 'bytes',
+    }),
+    target({
       name: 'share: public key of a box',
       corpus: [bytesOf(boxKey.publicKey)],
       decode: (bytes) => sealBox(textOf(bytes), new Uint8Array(8), associatedData),
@@ -162,7 +179,7 @@ async function identityTargets(): Promise<FuzzTarget[]> {
       name: 'identity: certificate',
       corpus: [bytesOf(leaf.certificatePem)],
       decode: (bytes) => {
-        const tls = { keyPem: '', certificatePem: textOf(bytes), authorityPem: authority.certificatePem }
+        const tls = { keyPem: leaf.keyPem, certificatePem: textOf(bytes), authorityPem: authority.certificatePem }
         return checkOwnCertificate(tls, new Date())
       },
     }),

@@ -8,6 +8,13 @@ import { contributionStatement, SEALED_SHARE_CHARACTERS } from '../../../src/pro
 import { manifestStatement } from '../../../src/protocol/manifest.ts'
 import { payloadHashStatement } from '../../../src/protocol/payload-hash.ts'
 import { publicationStatement } from '../../../src/protocol/publication.ts'
+import {
+  applicationStatement,
+  departureStatement,
+  embedStatement,
+  membershipStatement,
+  revocationStatement,
+} from '../../../src/protocol/registry-statements.ts'
 import { checkPlanConsistency, planParameters, roundPlanStatement } from '../../../src/protocol/round-plan.ts'
 import { shareCheckStatement } from '../../../src/protocol/share-check.ts'
 import { shareSumStatement } from '../../../src/protocol/share-sum.ts'
@@ -81,11 +88,33 @@ export function statementTargets(): FuzzTarget[] {
       hashes: [{ holder: 'cleveland', hash: '0'.repeat(32), signature: Buffer.alloc(64).toString('base64') }],
       output: { name: 'model', digest: digest('e') },
     }),
+    ...registryStatementTargets(),
     statementTarget('job', jobStatement, {
       specification: FUZZ_JOB,
       submittedBy: 'ada',
       submittedAt: AT,
       nonce: digest('f'),
+    }),
+  ]
+}
+
+function registryStatementTargets(): FuzzTarget[] {
+  const venue = 'hearts.example'
+  const application = { venue, member: FUZZ_PLAN.cohort[0] }
+  const departure = { venue, holder: 'cleveland', statementKey: digest('a'), reason: 'moves' }
+  const place = { venue, sequence: 2, previous: digest('b') }
+  return [
+    statementTarget('application', applicationStatement, application),
+    statementTarget('departure', departureStatement, departure),
+    statementTarget('membership', membershipStatement, {
+      ...place,
+      application: embedStatement(signStatement(applicationStatement, application, key)),
+      admittedAt: AT,
+    }),
+    statementTarget('revocation', revocationStatement, {
+      ...place,
+      departure: embedStatement(signStatement(departureStatement, departure, key)),
+      revokedAt: AT,
     }),
   ]
 }
@@ -104,6 +133,9 @@ function planTarget(): FuzzTarget {
   })
 }
 
+/** Read twice, with and without its signature. */
+const STATEMENT_ALLOCATION = { fixedBytes: 2 * 1024 * 1024, perInputByte: 128 }
+
 function statementTarget<T>(name: string, kind: StatementKind<T>, body: T): FuzzTarget {
   const read = (payload: Uint8Array) => readStatement(kind, signEnvelope(kind.payloadType, payload, key), key.publicKey)
   return target({
@@ -117,6 +149,7 @@ function statementTarget<T>(name: string, kind: StatementKind<T>, body: T): Fuzz
     },
     encode: (value) => signStatement(kind, value as T, key).payload,
     roundTrip: 'value',
+    allocation: STATEMENT_ALLOCATION,
     structured: structuredBodies(body),
   })
 }
