@@ -202,9 +202,7 @@ export class HolderAgent {
     if (!followed.ok || followed.value.kind === 'known-size') return followed
     const log = readRoundLog(plan, envelope, range, cosigned.value, floors.coordinatorKey)
     if (!log.ok) return log
-    return log.value.abandoned
-      ? refused('round-abandoned', 'The log says that the round was abandoned.')
-      : followed
+    return log.value.abandoned ? refused('round-abandoned', 'The log says that the round was abandoned.') : followed
   }
 
   /** Plans of the same question that will never be opened do not keep this holder from answering it. */
@@ -255,7 +253,8 @@ export class HolderAgent {
     const { coordinatorKey } = this.#parts.floors
     const read = readStatement(jobStatement, logged.envelope, coordinatorKey)
     if (!read.ok) return read
-    if (statementDigest(logged.envelope) !== plan.job) return refused('job-mismatch', 'The plan belongs to another job.')
+    if (statementDigest(logged.envelope) !== plan.job)
+      return refused('job-mismatch', 'The plan belongs to another job.')
     const inLog = checkLogged(logged, checkpoint)
     if (!inLog.ok) return inLog
     const { specification } = read.value
@@ -407,7 +406,10 @@ export class HolderAgent {
     const verified = verifySum(sent, envelope, this.#verification()).then((verdict) =>
       this.#noteVerdict(planDigest, job, verdict, log),
     )
-    this.#verifying.set(job, verified.catch(() => undefined))
+    this.#verifying.set(
+      job,
+      verified.catch(() => undefined),
+    )
     return verified.finally(() => {
       this.#sent.forget(planDigest)
       this.#verifying.delete(job)

@@ -103,7 +103,7 @@ export class HolderRegistry {
 
   /**
    * This holder's signature: on an application or departure if its policy, or its operator, approves (otherwise
-   * `approval-needed`, and the operator is told); on a membership or revocation if it is the next statement, its request
+   * `approval-needed`, and the operator is told; its own departure is always the operator's to decide); on a membership or revocation if it is the next statement, its request
    * is approved by a quorum, and this holder has signed no other of its number.
    */
   endorse(statement: Envelope): Promise<Verdict<EnvelopeSignature, string>> {
@@ -125,11 +125,14 @@ export class HolderRegistry {
 
   /** Against the newest registry that there is: a request says nothing of its place. */
   async #approve(request: Envelope): Promise<Verdict<RegistryChange, string>> {
-    const { coordinatorKey, policy, directory } = this.#parts
+    const { coordinatorKey, policy, directory, key } = this.#parts
     const newest = await this.#reach('newest')
     if (!newest.ok) return newest
     const change = examineRegistryRequest(newest.value, request, coordinatorKey)
-    if (!change.ok || policy.admissions === 'approve') return change
+    if (!change.ok) return change
+    // Nobody leaves but by its own word: this holder's signature alone would put it out.
+    const isOwnDeparture = change.value.kind === 'revocation' && change.value.member.statementKey === key.publicKey
+    if (policy.admissions === 'approve' && !isOwnDeparture) return change
     const { holder } = change.value.member
     const digest = statementDigest(request)
     if (isApproved(directory, holder, digest)) return change

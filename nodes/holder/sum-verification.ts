@@ -148,7 +148,8 @@ async function verifyOpening(
   const contributors = manifest.contributions.length
   try {
     const opened = await openPublished(sent, publication.manifest, contributors, parts)
-    if (opened.digest !== publication.opening) return refused('wrong-sum', 'The opening is not the one that was published.')
+    if (opened.digest !== publication.opening)
+      return refused('wrong-sum', 'The opening is not the one that was published.')
     if (formatLinearHash(opened.hash) !== formatLinearHash(expected)) {
       return refused('wrong-sum', 'The ciphertext that was opened is not the sum of the contributions.')
     }

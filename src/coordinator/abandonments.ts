@@ -55,7 +55,8 @@ async function proveAbandoned(
   for await (const { holder, verdict } of askHolders(plan.committee.members, ask, inTime)) {
     if (!verdict.ok || verdict.value.kind !== 'endorsement') continue
     const signed = { ...proof, signatures: [...proof.signatures, verdict.value.signature] }
-    if (!isSignedBy({ ...proof, signatures: [verdict.value.signature] }, findMember(plan, holder)!.statementKey)) continue
+    if (!isSignedBy({ ...proof, signatures: [verdict.value.signature] }, findMember(plan, holder)!.statementKey))
+      continue
     proof = signed
     if (checkAbandonment(plan, planDigest, proof).ok) break
   }

@@ -1,3 +1,4 @@
+import type { Envelope } from '../crypto/envelope.ts'
 import { statementDigest } from '../crypto/envelope.ts'
 import type { Checkpoint } from '../log/checkpoint.ts'
 import { addCosignatures, openCosignedCheckpoint } from '../log/cosignature.ts'
@@ -11,7 +12,6 @@ import { askHolders } from './ask-holders.ts'
 import { CoordinatorError } from './coordinator-error.ts'
 import type { CoordinatorStore, HolderDirectory, HolderRefusal, ReceivedReply } from './ports.ts'
 import type { TransparencyLog } from './transparency-log.ts'
-import type { Envelope } from '../crypto/envelope.ts'
 
 /** A checkpoint with the note that says it. */
 export interface NotedCheckpoint extends Checkpoint {
@@ -41,8 +41,15 @@ export class LoggedRequests {
   }
 
   /** Puts statements into the log. @returns the first one's position, and the checkpoint that covers them. */
-  async append(statements: readonly Envelope[]): Promise<{ positions: readonly number[]; checkpoint: NotedCheckpoint }> {
+  async append(
+    statements: readonly Envelope[],
+  ): Promise<{ positions: readonly number[]; checkpoint: NotedCheckpoint }> {
     return this.#log.append(statements)
+  }
+
+  /** Brings what others put into the journal into the log. */
+  catchUp(): Promise<NotedCheckpoint> {
+    return this.#log.catchUp()
   }
 
   /** Asks one holder; once more when it knows another tree than was thought. */
@@ -110,7 +117,9 @@ export class LoggedRequests {
     const range = await this.#log.range(start, size)
     const statements = await this.#store.listStatements(start, size - start)
     const payloads = statements
-      .filter((statement, i) => i > 0 && speaksOfRounds(statement.payloadType) && isDetached(range.entries[i], statement))
+      .filter(
+        (statement, i) => i > 0 && speaksOfRounds(statement.payloadType) && isDetached(range.entries[i], statement),
+      )
       .map(({ payload }) => payload)
     return { ...range, payloads }
   }
@@ -119,7 +128,10 @@ export class LoggedRequests {
   async logged(envelope: Envelope, { size }: Checkpoint): Promise<LoggedStatement> {
     const position = await this.#log.find(statementDigest(envelope))
     if (position === undefined) {
-      throw new CoordinatorError('round-abandoned', `A ${envelope.payloadType} that the round rests on is not in the log.`)
+      throw new CoordinatorError(
+        'round-abandoned',
+        `A ${envelope.payloadType} that the round rests on is not in the log.`,
+      )
     }
     return { envelope, position, path: await this.#log.inclusion(position, size) }
   }

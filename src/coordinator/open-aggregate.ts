@@ -1,4 +1,5 @@
 import { type Digest, digestOf, fromHex } from '../crypto/digest.ts'
+import { statementDigest } from '../crypto/envelope.ts'
 import { encodeKeySum } from '../crypto/key-sum-encoding.ts'
 import type { LinearHash } from '../crypto/linear-hash.ts'
 import { chunkGeometry, type PayloadParameters } from '../crypto/payload-parameters.ts'
@@ -8,7 +9,6 @@ import { openingDigest } from '../protocol/opening.ts'
 import { hashChallenge } from '../protocol/payload-hash.ts'
 import { dequantiseSums } from '../protocol/quantiser.ts'
 import { planParameters } from '../protocol/round-plan.ts'
-import { statementDigest } from '../crypto/envelope.ts'
 import { OPENING, type PayloadSpool, type SpoolWriter } from './ports.ts'
 
 /** Chunks in work for each thread: one that is added up, one whose ciphertexts are read from the spool. */
@@ -57,7 +57,14 @@ export async function openAggregate(
     const chunks = chunkIndices(parameters)
     const openSome = async () => {
       for (const index of chunks) {
-        const { opened, packed } = await openChunk(round.planDigest, contributors, parameters, index, aggregation, parts)
+        const { opened, packed } = await openChunk(
+          round.planDigest,
+          contributors,
+          parameters,
+          index,
+          aggregation,
+          parts,
+        )
         laneSums.set(opened, chunkGeometry(parameters, index).firstValue)
         await Promise.all([hashing.add(index, packed), writer.add(index, packed)])
       }

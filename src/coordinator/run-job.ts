@@ -6,12 +6,20 @@ import { initialModel, type RoundOutput, roundOutput } from '../learning/round-o
 import { advanceRound, type CoordinatorRound } from '../protocol/coordinator-round.ts'
 import { publicationStatement } from '../protocol/publication.ts'
 import { questionOf } from '../protocol/question.ts'
+import type { RoundPlan } from '../protocol/round-plan.ts'
 import { parseStatement, signStatement } from '../protocol/statement.ts'
 import { collectAbandonments } from './abandonments.ts'
 import { CoordinatorError } from './coordinator-error.ts'
 import { type GatheringParts, gatherCohort, planStep } from './plan-next-round.ts'
 import type { ArtifactStore, JobEvent, JobOutput, JobRecord } from './ports.ts'
-import { type HolderNote, manifestDigest, type OpenedRound, type RoundParts, resumeRound, runRound } from './run-round.ts'
+import {
+  type HolderNote,
+  manifestDigest,
+  type OpenedRound,
+  type RoundParts,
+  resumeRound,
+  runRound,
+} from './run-round.ts'
 
 /** What jobs run on. */
 export interface JobParts extends RoundParts, GatheringParts {
@@ -37,6 +45,8 @@ interface JobProgress {
   readonly publications: Map<Digest, Envelope>
   /** A round that a dead process left sealed: the next step goes on with it. */
   sealed?: CoordinatorRound
+  /** Of the round that was published last in this life of the process. */
+  lastPlan?: RoundPlan
   /** A round was abandoned: its question may have been asked before. */
   hasAbandoned: boolean
 }
@@ -58,8 +68,25 @@ export async function runJob(record: JobRecord, parts: JobParts, signal: AbortSi
     progress.model = await runStep('training', { statistics, model: progress.model.digest }, progress, parts, signal)
   }
   const outputs = await parts.store.listJobOutputs(record.job)
-  if (outputs.some(({ name }) => name === 'evaluation')) return
-  await runStep('evaluation', { statistics, model: progress.model.digest }, progress, parts, signal)
+  if (!outputs.some(({ name }) => name === 'evaluation')) {
+    await runStep('evaluation', { statistics, model: progress.model.digest }, progress, parts, signal)
+  }
+  await settleLog(progress, parts, signal)
+}
+
+/**
+ * The last publication of a job goes into the log with the next statement, and there may be none for long: it goes now, and is
+ * cosigned by those who were there. A log without their cosignatures is as whole, so that nothing fails for the lack of them.
+ */
+async function settleLog({ lastPlan }: JobProgress, { logged, committeeTimeoutMs }: JobParts, signal: AbortSignal) {
+  const checkpoint = await logged.catchUp()
+  if (!lastPlan) return
+  const inTime = AbortSignal.any([signal, AbortSignal.timeout(committeeTimeoutMs)])
+  await logged
+    .cosign(lastPlan, checkpoint, inTime, () => {})
+    .catch((error: unknown) => {
+      if (!(error instanceof CoordinatorError)) throw error
+    })
 }
 
 /** The job of a stored record; the coordinator signed it itself. */
@@ -89,7 +116,8 @@ async function resumeProgress(record: JobRecord, parts: JobParts): Promise<JobPr
     specification,
     absent: new Set(),
     publications: new Map(rounds.flatMap(({ publication }) => (publication ? [byOutput(publication)] : []))),
-    sealed: last && !['published', 'abandoned'].includes(last.phase) ? await store.loadRound(last.planDigest) : undefined,
+    sealed:
+      last && !['published', 'abandoned'].includes(last.phase) ? await store.loadRound(last.planDigest) : undefined,
     hasAbandoned: rounds.some(({ phase }) => phase === 'abandoned'),
     nextRound: Math.max(0, ...rounds.map(({ round }) => round)) + 1,
     statistics: latest(outputs, 'statistics')?.digest,
@@ -244,9 +272,10 @@ async function publishRound(
   stored: JobOutput,
   publishMs: number,
   { step, round }: { readonly step: JobStep; readonly round: number },
-  { record, publications }: JobProgress,
+  progress: JobProgress,
   parts: JobParts,
 ): Promise<void> {
+  const { record } = progress
   const { name, digest } = stored
   const publication = signStatement(
     publicationStatement,
@@ -277,7 +306,8 @@ async function publishRound(
     ...(name === 'model' ? { modelVersion: stored.version } : {}),
   }
   await parts.store.publishRound(published.planDigest, publication, stored, parts.clock.now(), event)
-  publications.set(digest, publication)
+  progress.publications.set(digest, publication)
+  progress.lastPlan = published.plan
   parts.notify(record.job)
   const overdue = parts.openRounds.publish(published)
   // Last: of what is published everybody is told, also when the disk fails now.

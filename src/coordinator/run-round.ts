@@ -3,7 +3,7 @@ import { type Envelope, statementDigest } from '../crypto/envelope.ts'
 import type { PayloadWorkers } from '../crypto/payload-workers.ts'
 import type { Randomness } from '../crypto/randomness.ts'
 import type { StatementKey } from '../crypto/statement-key.ts'
-import type { HolderRequest } from '../protocol/holder-messages.ts'
+import { certificateStatement, endorsementsOf } from '../protocol/certificate.ts'
 import {
   advanceRound,
   type CoordinatorRound,
@@ -18,8 +18,10 @@ import {
   receiveShareSum,
   sealRound,
 } from '../protocol/coordinator-round.ts'
+import type { HolderRequest } from '../protocol/holder-messages.ts'
 import type { SignedHash } from '../protocol/publication.ts'
 import type { RoundPlan } from '../protocol/round-plan.ts'
+import { signStatement } from '../protocol/statement.ts'
 import { SluiceError } from '../sluice-error.ts'
 import { askHolders } from './ask-holders.ts'
 import { collectHashes, type HashCollection } from './collect-hashes.ts'
@@ -153,7 +155,11 @@ async function openSealed(
   try {
     const certified = await certifyManifest(sealed, checkpoint, context)
     const certifyMs = clock()
+    // For auditors: nobody in the round waits for it.
+    const logged = logCertificate(certified, context)
+    logged.catch(() => undefined)
     const opened = await openSum(certified, context)
+    await logged
     const answerMs = clock() - opened.openMs
     return await finishRound(opened, hashes, { ...earlier, certifyMs, answerMs, openMs: opened.openMs }, context)
   } catch (error) {
@@ -387,6 +393,11 @@ async function certifyManifest(
   await context.store.setRoundPhase(round.planDigest, 'certified', { manifest: round.manifest })
   context.openRounds.set(round)
   return round
+}
+
+function logCertificate({ plan, planDigest, manifest }: CoordinatorRound, { logged, key }: RoundContext) {
+  const body = { plan: planDigest, manifest: statementDigest(manifest!), endorsements: endorsementsOf(plan, manifest!) }
+  return logged.append([signStatement(certificateStatement, body, key)])
 }
 
 /**

@@ -2,7 +2,11 @@ import { z } from 'zod'
 import { defineStatement, digestField, identityField, instantField } from './statement.ts'
 
 /** One contribution by name: whose, its statement, its ciphertext. */
-export const candidateSchema = z.strictObject({ holder: identityField, contribution: digestField, payload: digestField })
+export const candidateSchema = z.strictObject({
+  holder: identityField,
+  contribution: digestField,
+  payload: digestField,
+})
 
 export type Candidate = z.infer<typeof candidateSchema>
 

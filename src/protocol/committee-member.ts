@@ -198,7 +198,10 @@ function checkVerdict(
   checks: readonly Envelope[],
 ): Verdict<true, Refusal> {
   if (checks.length < plan.committee.threshold) {
-    return refused('verdict-mismatch', `The log has ${checks.length} share checks; ${plan.committee.threshold} are needed.`)
+    return refused(
+      'verdict-mismatch',
+      `The log has ${checks.length} share checks; ${plan.committee.threshold} are needed.`,
+    )
   }
   const bodies = []
   for (const check of checks) {
@@ -294,7 +297,8 @@ export function giveUpRound(
   const read = readStatement(abandonmentStatement, abandonment, coordinatorKey)
   if (!read.ok) return read
   if (read.value.plan !== round.planDigest) return refused('wrong-round', 'The abandonment is of another plan.')
-  if (round.answered) return refused('already-answered', 'This member has given its share sum: it cannot be taken back.')
+  if (round.answered)
+    return refused('already-answered', 'This member has given its share sum: it cannot be taken back.')
   const signature = signatureOver(abandonment.payloadType, abandonment.payload, keys.statementKey)
   return accepted({ round: { ...round, abandoned: true }, signature })
 }

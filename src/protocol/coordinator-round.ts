@@ -54,7 +54,15 @@ export function planRound(plan: RoundPlan, key: StatementKey): CoordinatorRound 
   if (!consistent.ok) throw new ProtocolError('impossible-plan', consistent.reason)
   const planEnvelope = signStatement(roundPlanStatement, plan, key)
   const planDigest = statementDigest(planEnvelope)
-  return { phase: 'collecting', plan, planEnvelope, planDigest, contributions: new Map(), checks: new Map(), shareSums: new Map() }
+  return {
+    phase: 'collecting',
+    plan,
+    planEnvelope,
+    planDigest,
+    contributions: new Map(),
+    checks: new Map(),
+    shareSums: new Map(),
+  }
 }
 
 /**
@@ -166,8 +174,7 @@ export function orderedChecks({ plan, checks }: CoordinatorRound): Envelope[] {
  * first, and makes the new state durable before anyone sees the manifest: two manifests of one round must never exist.
  */
 export function sealRound(round: CoordinatorRound, key: StatementKey, now: Date): Verdict<CoordinatorRound, Refusal> {
-  if (round.phase !== 'checking')
-    return refused('wrong-phase', `The round is ${round.phase}: it cannot be sealed.`)
+  if (round.phase !== 'checking') return refused('wrong-phase', `The round is ${round.phase}: it cannot be sealed.`)
   const { threshold } = round.plan.committee
   const checks = orderedChecks(round)
   if (checks.length < threshold) {

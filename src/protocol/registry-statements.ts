@@ -5,7 +5,7 @@ import { base64Field, defineStatement, digestField, identityField, instantField,
 
 /**
  * Signatures of a registry statement, and of the request within it: so many still fit into an entry of the log
- * (docs/adr/0005). With two thirds of the organisations to sign, a venue has at most 477 of them.
+ * (docs/adr/0005). With two thirds of the organisations to sign, a venue has at most 478 of them.
  */
 export const REGISTRY_SIGNATURES_MAX = 320
 

@@ -27,9 +27,7 @@ export function witnessKey(origin: string, { holder, statementKey }: Member): No
 /** Who must have cosigned a checkpoint that a round relies on: t of the plan's committee (docs/adr/0009). */
 export function roundWitnesses(plan: RoundPlan, log: NoteKey) {
   const { members, threshold } = plan.committee
-  const witnesses = members.map((name) =>
-    witnessKey(log.name, plan.cohort.find(({ holder }) => holder === name)!),
-  )
+  const witnesses = members.map((name) => witnessKey(log.name, plan.cohort.find(({ holder }) => holder === name)!))
   return { log, witnesses, quorum: threshold }
 }
 
@@ -154,7 +152,9 @@ function checksOf(plan: RoundPlan, candidates: string, statements: readonly Enve
   for (const envelope of statements) {
     const read = parseStatement(shareCheckStatement, envelope)
     if (!read.ok || read.value.candidates !== candidates || checks.has(read.value.member)) continue
-    const member = plan.committee.members.includes(read.value.member) && plan.cohort.find(({ holder }) => holder === read.value.member)
+    const member =
+      plan.committee.members.includes(read.value.member) &&
+      plan.cohort.find(({ holder }) => holder === read.value.member)
     if (member && isSignedBy(envelope, member.statementKey)) checks.set(member.holder, envelope)
   }
   return plan.committee.members.flatMap((member) => checks.get(member) ?? [])

@@ -15,7 +15,14 @@ export const shareCheckSchema = z.strictObject({
   combinations: z.array(
     z.strictObject({
       holder: identityField,
-      values: z.array(z.int().min(0).max(SHARE_MODULUS - 1)).length(SHARE_CHECK_REPETITIONS),
+      values: z
+        .array(
+          z
+            .int()
+            .min(0)
+            .max(SHARE_MODULUS - 1),
+        )
+        .length(SHARE_CHECK_REPETITIONS),
     }),
   ),
   /** The other candidates: what they sealed to this member does not open, or is no share. */

@@ -1,14 +1,21 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   type CertifiedKey,
+  certificateFingerprint,
+  certificateTimes,
+  checkSigningRequest,
   createAuthority,
+  createSigningRequest,
   issueCertificate,
+  issueFromRequest,
   parseSpiffeId,
+  serialNumberOf,
   spiffeId,
 } from '../../src/crypto/certificates.ts'
 
@@ -82,6 +89,90 @@ describe('certificates of a venue', () => {
       b.publicKey.export({ format: 'der', type: 'spki' }),
     )
     expect(a.serialNumber).not.toBe(b.serialNumber)
+  })
+})
+
+describe('a signing request', () => {
+  let authority: CertifiedKey
+  beforeAll(async () => {
+    authority = await createAuthority('hearts.example', 10 * DAY_MS)
+  })
+
+  it('gets a certificate of the identity and of the key that asked, which did not travel', async () => {
+    const { keyPem, signingRequest } = await createSigningRequest(identity)
+    const certificate = new X509Certificate(await issueFromRequest(authority, signingRequest, identity, DAY_MS))
+    expect(certificate.subjectAltName).toBe('URI:spiffe://hearts.example/holder/cleveland')
+    expect(certificate.checkPrivateKey(createPrivateKey(keyPem))).toBe(true)
+    expect(certificate.verify(new X509Certificate(authority.certificatePem).publicKey)).toBe(true)
+    const scalar = createPrivateKey(keyPem).export({ format: 'jwk' }).d!
+    expect(Buffer.from(signingRequest).includes(Buffer.from(scalar, 'base64url'))).toBe(false)
+  })
+
+  it('gets none for an identity that the caller does not vouch for', async () => {
+    const { signingRequest } = await createSigningRequest(identity)
+    for (const other of [{ name: 'hungary' }, { role: 'coordinator' as const }, { venue: 'other.example' }]) {
+      await expect(
+        issueFromRequest(authority, signingRequest, { ...identity, ...other }, DAY_MS),
+      ).rejects.toMatchObject({
+        code: 'bad-signing-request',
+      })
+    }
+    await checkSigningRequest(signingRequest, identity)
+  })
+
+  it('gets none with another’s key: whoever sends it must hold it', async () => {
+    const { signingRequest } = await createSigningRequest(identity)
+    const other = await createSigningRequest(identity)
+    // Uncompressed points begin with 03 42 00 04 in both; the signatures stay.
+    const at = Buffer.from(signingRequest).indexOf(Buffer.from('03420004', 'hex')) + 4
+    const otherAt = Buffer.from(other.signingRequest).indexOf(Buffer.from('03420004', 'hex')) + 4
+    const stolen = signingRequest.slice()
+    stolen.set(other.signingRequest.subarray(otherAt, otherAt + 64), at)
+    await expect(issueFromRequest(authority, stolen, identity, DAY_MS)).rejects.toMatchObject({
+      code: 'bad-signing-request',
+      message: expect.stringContaining('does not hold the key'),
+    })
+  })
+
+  it('gets none for another kind of key, and none for bytes that are no request', async () => {
+    const made = (...args: string[]) =>
+      execFileSync('openssl', ['req', '-new', '-nodes', '-keyout', '-', '-subj', '/CN=x', '-outform', 'DER', ...args], {
+        stdio: 'pipe',
+      })
+    const derOf = (output: Buffer) => output.subarray(output.indexOf('-----END PRIVATE KEY-----\n') + 26)
+    for (const key of [['ec', '-pkeyopt', 'ec_paramgen_curve:P-384'], ['rsa:2048'], ['ed25519']]) {
+      const request = derOf(made('-newkey', ...key))
+      await expect(issueFromRequest(authority, request, identity, DAY_MS)).rejects.toMatchObject({
+        message: expect.stringContaining('not P-256'),
+      })
+    }
+    const foreign = derOf(made('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'))
+    expect(await issueFromRequest(authority, foreign, identity, DAY_MS)).toContain('BEGIN CERTIFICATE')
+    const { signingRequest } = await createSigningRequest(identity)
+    await fc.assert(
+      fc.asyncProperty(fc.nat(signingRequest.length - 1), fc.integer({ min: 1, max: 255 }), async (at, flip) => {
+        const mauled = signingRequest.slice()
+        mauled[at] ^= flip
+        await expect(issueFromRequest(authority, mauled, identity, DAY_MS)).rejects.toMatchObject({
+          code: 'bad-signing-request',
+        })
+      }),
+      { numRuns: 60 },
+    )
+  })
+})
+
+describe('a certificate’s times and number', () => {
+  it('are those that OpenSSL reads, and renewal is due at two thirds', async () => {
+    const authority = await createAuthority('hearts.example', 10 * DAY_MS)
+    const { certificatePem } = await issueCertificate(authority, identity, 3 * DAY_MS)
+    const read = new X509Certificate(certificatePem)
+    expect(serialNumberOf(certificatePem)).toBe(read.serialNumber.toLowerCase())
+    const { notAfter, renewAt } = certificateTimes(certificatePem)
+    expect(notAfter).toEqual(new Date(read.validTo))
+    const lifeMs = notAfter.getTime() - new Date(read.validFrom).getTime()
+    expect(notAfter.getTime() - renewAt.getTime()).toBeCloseTo(lifeMs / 3, -1)
+    expect(certificateFingerprint(certificatePem)).toBe(read.fingerprint256.replaceAll(':', '').toLowerCase())
   })
 })
 

@@ -190,6 +190,13 @@ describe('a holder’s registry', () => {
     )
   })
 
+  it('leaves its own departure to its operator, whatever its policy: its signature alone would put it out', async () => {
+    expect(codeOf(await holder.endorse(departureOf(cleveland)))).toBe('approval-needed')
+    // Guard off: signed by policy, it needs nobody else's approval.
+    const departure = departureOf(cleveland, [cleveland.keys.statementKey])
+    expect(codeOf(apply(registry, statementFor(registry, departure, all.slice(1))))).toBe('accepted')
+  })
+
   describe('that leaves admissions to its operator', () => {
     beforeEach(() => restart('ask'))
     const application = applicationOf(zurich)

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { SHARE_MODULUS, unpackShare } from '../../src/crypto/key-shares.ts'
+import { recoverSecret, SHARE_MODULUS, unpackShare } from '../../src/crypto/key-shares.ts'
 import { drawOneTimeKey } from '../../src/crypto/one-time-key.ts'
 import type { PayloadScheme } from '../../src/crypto/payload-scheme.ts'
 import { createPayloadScheme } from '../../src/crypto/payload-schemes.ts'
 import type { Randomness } from '../../src/crypto/randomness.ts'
+import { SHARE_CHECK_REPETITIONS, SHARED_NUMBERS } from '../../src/crypto/share-check.ts'
 import { type Contribution, contributionStatement, shareAssociatedData } from '../../src/protocol/contribution.ts'
 import { signContribution } from '../../src/protocol/contributor.ts'
 import { planRound } from '../../src/protocol/coordinator-round.ts'
@@ -64,7 +65,7 @@ describe('a contribution', () => {
     const { member, sealed } = contribution.shares[index]
     const { keys } = parties.find((party) => party.keys.holder === member)!
     const associatedData = shareAssociatedData(planDigest, contribution.holder, member, contribution.payload.digest)
-    return unpackShare(await keys.boxKey.open(Buffer.from(sealed, 'base64'), associatedData), 2048)
+    return unpackShare(await keys.boxKey.open(Buffer.from(sealed, 'base64'), associatedData), SHARED_NUMBERS)
   }
 
   it('has one sealed share for each member, in the committee’s order, that only this member opens', async () => {
@@ -80,9 +81,28 @@ describe('a contribution', () => {
   it('shares the key over polynomials whose every coefficient is drawn from the source: t − 1 words each', async () => {
     const { requests, recording } = recorded(randomnessOf('polynomials'))
     const { round } = await contribute(recording)
-    const [bulk, ...redraws] = requests
-    expect(bulk).toBe(4 * 2048 * (round.plan.committee.threshold - 1))
-    expect(redraws.every((bytes) => bytes === 4)).toBe(true)
+    const [blinding, ...rest] = requests
+    expect(blinding).toBe(4 * SHARE_CHECK_REPETITIONS)
+    const bulk = rest.find((bytes) => bytes !== 4)
+    expect(bulk).toBe(4 * SHARED_NUMBERS * (round.plan.committee.threshold - 1))
+    // Second draws of single values.
+    expect(rest.filter((bytes) => bytes !== bulk).every((bytes) => bytes === 4)).toBe(true)
+  })
+
+  it('shares fresh blinding beside the key, other each time', async () => {
+    const blindingOf = async (name: string) => {
+      const { round, body, key } = await contribute(randomnessOf(name))
+      const { threshold } = round.plan.committee
+      const points = []
+      for (let i = 0; i < threshold; i++)
+        points.push({ point: i + 1, share: await openShare(body, i, round.planDigest) })
+      const shared = recoverSecret(points)
+      expect(shared.subarray(0, 2048)).toEqual(key.coefficients)
+      return shared.subarray(2048)
+    }
+    const first = await blindingOf('one')
+    expect(first).toHaveLength(SHARE_CHECK_REPETITIONS)
+    expect(await blindingOf('other')).not.toEqual(first)
   })
 
   it('shares with other polynomials each time, and seals under other keys', async () => {

@@ -1,28 +1,36 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { signatureOver } from '../../src/crypto/envelope.ts'
+import { type Envelope, signatureOver } from '../../src/crypto/envelope.ts'
 import type { PayloadScheme } from '../../src/crypto/payload-scheme.ts'
 import { createPayloadScheme } from '../../src/crypto/payload-schemes.ts'
 import {
   advanceRound,
   type CoordinatorRound,
+  closeCollection,
+  closedContributions,
+  manifestOf,
   planRound,
   receiveContribution,
   receiveEndorsement,
+  receiveShareCheck,
   receiveShareSum,
-  sealedContributions,
   sealRound,
 } from '../../src/protocol/coordinator-round.ts'
 import { manifestStatement } from '../../src/protocol/manifest.ts'
+import type { ShareCheck } from '../../src/protocol/share-check.ts'
 import { readStatement } from '../../src/protocol/statement.ts'
+import { checkWithoutGuards, complaintAbout } from '../support/ask-member.ts'
 import {
   acceptedOf,
+  checkRoundShares,
   codeOf,
   coordinatorKey,
   createParties,
   createParty,
   makePlan,
+  membersOf,
   NOW,
   type Party,
+  receiveAll,
   type SealedRound,
   sealRoundOf,
 } from '../support/round-fixtures.ts'
@@ -66,17 +74,105 @@ describe('a round at its coordinator', () => {
     expect(sealed.round.manifest!.signatures).toHaveLength(1)
   })
 
-  it('names the sealed contributions in the order of the holders, whatever order they came in', () => {
-    let backwards = planRound(sealed.round.plan, coordinatorKey)
-    for (const { holder, envelope, payload } of [...sealed.contributions].reverse())
-      backwards = acceptedOf(receiveContribution(backwards, holder, envelope, payload, NOW))
-    backwards = acceptedOf(sealRound(backwards, coordinatorKey, NOW))
-    expect(backwards.manifest).toEqual(sealed.round.manifest)
-    const manifest = acceptedOf(readStatement(manifestStatement, sealed.round.manifest!, coordinatorKey.publicKey))
-    const names = manifest.contributions.map(({ holder }) => holder)
+  it('names the contributions in the order of the holders, whatever order they came in', async () => {
+    const forwards = planRound(sealed.round.plan, coordinatorKey)
+    const closed = await checkRoundShares(receiveAll(forwards, sealed.contributions), parties)
+    const reversed = receiveAll(forwards, [...sealed.contributions].reverse())
+    const backwards = await checkRoundShares(reversed, [...parties].reverse())
+    expect(backwards.candidates).toEqual(closed.candidates)
+    const manifest = acceptedOf(sealRound(backwards, coordinatorKey, NOW)).manifest!
+    expect(manifest).toEqual(sealed.round.manifest)
+    const body = acceptedOf(readStatement(manifestStatement, manifest, coordinatorKey.publicKey))
+    const names = body.contributions.map(({ holder }) => holder)
     expect(names).toEqual([...names].sort())
-    expect(sealedContributions(backwards).map(({ contribution }) => contribution.holder)).toEqual(names)
-    expect(sealedContributions(planRound(makePlan(parties), coordinatorKey))).toEqual([])
+    for (const round of [backwards, sealed.round]) {
+      expect(closedContributions(round).map(({ contribution }) => contribution.holder)).toEqual(names)
+    }
+    expect(closedContributions(planRound(makePlan(parties), coordinatorKey))).toEqual([])
+  })
+
+  it('closes its collection once, and over enough organisations', async () => {
+    const planned = planRound(makePlan(parties), coordinatorKey)
+    const nonce = 'f'.repeat(64)
+    const few = receiveAll(planned, sealed.contributions.slice(0, 2))
+    expect(codeOf(closeCollection(few, nonce, coordinatorKey, NOW))).toBe('too-few-contributors')
+    const closed = acceptedOf(closeCollection(receiveAll(planned, sealed.contributions), nonce, coordinatorKey, NOW))
+    expect(codeOf(closeCollection(closed, '0'.repeat(64), coordinatorKey, NOW))).toBe('wrong-phase')
+    const [made] = sealed.contributions
+    const late = receiveContribution(closed, made.holder, made.envelope, made.payload, NOW)
+    expect(codeOf(late)).toBe('wrong-phase')
+    expect(codeOf(closeCollection(sealed.round, nonce, coordinatorKey, NOW))).toBe('wrong-phase')
+  })
+
+  describe('with its candidates out', () => {
+    const nonce = 'f'.repeat(64)
+    let checking: CoordinatorRound
+    beforeAll(() => {
+      const planned = planRound(makePlan(parties), coordinatorKey)
+      checking = acceptedOf(closeCollection(receiveAll(planned, sealed.contributions), nonce, coordinatorKey, NOW))
+    })
+    const checkOf = (party: Party, changes?: (check: ShareCheck) => ShareCheck) =>
+      checkWithoutGuards(checking, checking.candidates!, sealed.contributions, party, changes)
+
+    it('takes a share check of a member, of these candidates, once; the same again changes nothing', async () => {
+      const [first, second] = parties
+      const check = await checkOf(first)
+      const give = (holder: string, envelope: Envelope, round = checking) => receiveShareCheck(round, holder, envelope)
+      const received = acceptedOf(give(first.keys.holder, check))
+      expect(acceptedOf(give(first.keys.holder, check, received)).checks).toEqual(received.checks)
+      const { holder } = first.keys
+      expect(codeOf(give('nowhere', check))).toBe('not-on-committee')
+      expect(codeOf(give(second.keys.holder, check))).toBe('bad-signature')
+      const inOtherName = await checkOf(second, (body) => ({ ...body, member: holder }))
+      expect(codeOf(give(second.keys.holder, inOtherName))).toBe('bad-signature')
+      const other = await checkOf(first, (body) => ({ ...body, candidates: 'c'.repeat(64) }))
+      expect(codeOf(give(holder, other))).toBe('wrong-round')
+      const elsewhere = await checkOf(first, (body) => ({ ...body, plan: 'c'.repeat(64) }))
+      expect(codeOf(give(holder, elsewhere))).toBe('wrong-round')
+      const silent = await checkOf(first, (body) => ({ ...body, combinations: body.combinations.slice(1) }))
+      expect(codeOf(give(holder, silent))).toBe('malformed-check')
+      const changed = await checkOf(first, (body) => complaintAbout(body, 'hungary'))
+      expect(codeOf(give(holder, changed, received))).toBe('malformed-check')
+      expect(codeOf(give(holder, sealed.contributions[0].envelope))).toBe('wrong-statement-type')
+      expect(codeOf(give(holder, check, sealed.round))).toBe('wrong-phase')
+    })
+
+    it('is not sealed on fewer than t checks', async () => {
+      let round = checking
+      expect(codeOf(sealRound(round, coordinatorKey, NOW))).toBe('verdict-mismatch')
+      for (const party of membersOf(round, parties).slice(0, 2))
+        round = acceptedOf(receiveShareCheck(round, party.keys.holder, await checkOf(party)))
+      expect(codeOf(sealRound(round, coordinatorKey, NOW))).toBe('verdict-mismatch')
+      const [, , third] = membersOf(round, parties)
+      round = acceptedOf(receiveShareCheck(round, third.keys.holder, await checkOf(third)))
+      expect(acceptedOf(sealRound(round, coordinatorKey, NOW)).phase).toBe('sealed')
+    })
+
+    it('is sealed without whom the checks exclude, with the reason', async () => {
+      let round = checking
+      const [liar, ...honest] = membersOf(round, parties)
+      const complaint = await checkOf(liar, (body) => complaintAbout(body, 'hungary'))
+      round = acceptedOf(receiveShareCheck(round, liar.keys.holder, complaint))
+      for (const party of honest) round = acceptedOf(receiveShareCheck(round, party.keys.holder, await checkOf(party)))
+      const manifest = manifestOf(acceptedOf(sealRound(round, coordinatorKey, NOW)))
+      expect(manifest.excluded).toEqual([{ holder: 'hungary', members: [liar.keys.holder] }])
+      expect(manifest.contributions.map(({ holder }) => holder)).not.toContain('hungary')
+      expect(closedContributions(acceptedOf(sealRound(round, coordinatorKey, NOW)))).toHaveLength(3)
+    })
+
+    it('is not sealed when the checks leave too few', async () => {
+      let round = checking
+      const [first, second, ...honest] = membersOf(round, parties)
+      for (const [party, victim] of [
+        [first, 'hungary'],
+        [second, 'cleveland'],
+      ] as const) {
+        const complaint = await checkOf(party, (body) => complaintAbout(body, victim))
+        round = acceptedOf(receiveShareCheck(round, party.keys.holder, complaint))
+      }
+      for (const party of honest) round = acceptedOf(receiveShareCheck(round, party.keys.holder, await checkOf(party)))
+      expect(codeOf(sealRound(round, coordinatorKey, NOW))).toBe('too-few-contributors')
+    })
   })
 
   it('is certified by t distinct members, not by one that signs t times', () => {
@@ -111,6 +207,8 @@ describe('a round at its coordinator', () => {
     expect(codeOf(receiveEndorsement(collecting, keys.holder, signature))).toBe('wrong-phase')
     expect(codeOf(receiveShareSum(sealed.round, keys.holder, made.envelope))).toBe('wrong-phase')
     expect(codeOf(sealRound(sealed.round, coordinatorKey, NOW))).toBe('wrong-phase')
+    expect(codeOf(sealRound(collecting, coordinatorKey, NOW))).toBe('wrong-phase')
+    expect(codeOf(receiveShareCheck(collecting, keys.holder, made.envelope))).toBe('wrong-phase')
     const opened = advanceRound(certified(), 'opened')
     expect(codeOf(receiveEndorsement(opened, keys.holder, signature))).toBe('wrong-phase')
     expect(codeOf(receiveShareSum(opened, keys.holder, made.envelope))).toBe('wrong-phase')

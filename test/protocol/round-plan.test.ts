@@ -4,9 +4,10 @@ import { describe, expect, it } from 'vitest'
 import { digestOf } from '../../src/crypto/digest.ts'
 import { signEnvelope, statementDigest } from '../../src/crypto/envelope.ts'
 import { KEY_ADDITIVE_RLWE } from '../../src/crypto/key-additive-scheme.ts'
-import { drawCommittee, toleratedMembers } from '../../src/protocol/committee.ts'
+import { toleratedMembers } from '../../src/protocol/committee.ts'
 import {
   checkPlanConsistency,
+  drawPlanCommittee,
   type Member,
   planParameters,
   type RoundPlan,
@@ -42,12 +43,11 @@ const plans: fc.Arbitrary<RoundPlan> = fc
     const cohort = Array.from({ length: organisations + doubled }, (_, i) =>
       memberOf(i, `organisation ${i % organisations}`),
     )
-    const holders = cohort.map(({ holder }) => holder)
-    const organisationOf = (name: string) => cohort.find(({ holder }) => holder === name)!.organisation
     const minContributors = 2 + Math.round(floor * (organisations - 2))
-    const committee = drawCommittee(holders, digest(`seed ${nonce}`), organisationOf)
+    const job = digest(`job ${nonce}`)
+    const committee = drawPlanCommittee({ job, round: 1, cohort })
     return {
-      job: digest('job'),
+      job,
       round: 1,
       nonce: digest(`nonce ${nonce}`),
       step: 'train',
@@ -64,6 +64,7 @@ const plans: fc.Arbitrary<RoundPlan> = fc
       },
       payload: { scheme: KEY_ADDITIVE_RLWE },
       collectUntil: '2030-01-01T00:00:00.000Z',
+      registry: digest('registry'),
     }
   })
 
@@ -94,6 +95,17 @@ const breaks: Record<string, (plan: RoundPlan) => RoundPlan> = {
       memberOf(99),
     ],
   }),
+  'a committee of another round': (plan) => ({ ...plan, round: nextDraw(plan) }),
+  'a committee in another order': (plan) =>
+    withCommittee(plan, { members: [...plan.committee.members.slice(1), plan.committee.members[0]] }),
+  'a threshold that is not the drawn one': (plan) =>
+    plan.committee.threshold === plan.committee.members.length
+      ? withCommittee(plan, { members: plan.committee.members.slice(1) })
+      : withCommittee(plan, { threshold: plan.committee.threshold + 1, tolerates: 0 }),
+  'one organisation alone': (plan) => ({
+    ...plan,
+    cohort: plan.cohort.map((member) => ({ ...member, organisation: 'one for all' })),
+  }),
   'a floor over the organisations': (plan) => ({
     ...plan,
     minContributors: new Set(plan.cohort.map(({ organisation }) => organisation)).size + 1,
@@ -107,6 +119,13 @@ const breaks: Record<string, (plan: RoundPlan) => RoundPlan> = {
     withSegments(plan, ([first, ...rest]) => [{ ...first, low: -1.7e308, high: 1.7e308 }, ...rest]),
   'bounds too close together for a double': (plan) =>
     withSegments(plan, ([first, ...rest]) => [{ ...first, low: 0, high: 5e-324 }, ...rest]),
+}
+
+/** The first round number with which another committee is drawn, or the same in another order. */
+function nextDraw(plan: RoundPlan): number {
+  for (let round = plan.round + 1; ; round++) {
+    if (drawPlanCommittee({ ...plan, round }).members.join() !== plan.committee.members.join()) return round
+  }
 }
 
 function withMember(plan: RoundPlan, changes: Partial<Member>): RoundPlan {
@@ -143,6 +162,29 @@ describe('a plan', () => {
     )
   })
 
+  it('has the committee that job, round and cohort draw: one seat an organisation, the same for everybody', () => {
+    fc.assert(
+      fc.property(plans, ({ job, round, cohort, committee }) => {
+        const backwards = drawPlanCommittee({ job, round, cohort: [...cohort].reverse() })
+        expect(backwards.members).toEqual(committee.members)
+        const seats = committee.members.map((name) => cohort.find(({ holder }) => holder === name)!.organisation)
+        expect(new Set(seats).size).toBe(seats.length)
+      }),
+    )
+  })
+
+  it('seats everybody about equally often over many jobs', () => {
+    const cohort = Array.from({ length: 14 }, (_, i) => memberOf(i))
+    const seats = new Map<string, number>()
+    for (let job = 0; job < 600; job++) {
+      for (const member of drawPlanCommittee({ job: digest(`job ${job}`), round: 1, cohort }).members) {
+        seats.set(member, (seats.get(member) ?? 0) + 1)
+      }
+    }
+    // 300 each in the mean, with a deviation of twelve.
+    for (const { holder } of cohort) expect(Math.abs(seats.get(holder)! - 300)).toBeLessThan(75)
+  })
+
   it('says in the refusal what is wrong', () => {
     const [plan] = fc.sample(plans, { numRuns: 1, seed: 1 })
     for (const [name, change] of Object.entries(breaks)) {
@@ -157,6 +199,8 @@ describe('a plan', () => {
     const odd: unknown[] = [
       { ...plan, cohort: plan.cohort.slice(0, 1) },
       { ...plan, round: 0 },
+      { ...plan, registry: undefined },
+      { ...plan, registry: 'head' },
       { ...plan, round: 1.5 },
       { ...plan, minContributors: 1 },
       { ...plan, job: plan.job.toUpperCase() },

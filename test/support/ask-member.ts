@@ -149,3 +149,12 @@ export async function checkWithoutGuards(
   }
   return signStatement(shareCheckStatement, changes(check), keys.statementKey)
 }
+
+/** A check that complains about one candidate instead of combining its share. */
+export function complaintAbout(check: ShareCheck, victim: string): ShareCheck {
+  return {
+    ...check,
+    combinations: check.combinations.filter(({ holder }) => holder !== victim),
+    unopenable: [...check.unopenable, victim],
+  }
+}

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { heartHospitals } from '../../nodes/examples/heart/hospitals.ts'
 import { heartJob } from '../../nodes/examples/heart/jobs.ts'
 import { SluiceProcess } from '../../src/cli/demo/demo-processes.ts'
-import { foundHeartVenue } from '../../src/cli/demo/demo-venue.ts'
+import { foundHeartVenue, joinHeartVenue } from '../../src/cli/demo/demo-venue.ts'
 import { loadResearcher } from '../../src/cli/venue-files.ts'
 import type { JobEvent } from '../../src/coordinator/ports.ts'
 import { JobsConnection } from '../../src/wire/jobs-client.ts'
@@ -61,6 +61,8 @@ beforeAll(async () => {
   const config = join(venueDirectory, 'coordinator.yaml')
   // A killed holder is to be missed soon.
   writeFileSync(config, `${readFileSync(config, 'utf8')}reconnectGraceMs: 1000\ngatherMs: 1000\n`)
+  await startCoordinator()
+  await joinHeartVenue(root)
   const file = join(root, 'cleveland', 'cleveland.csv')
   const [header, first, ...rest] = readFileSync(file, 'utf8').split('\n')
   const columns = header.split(',')
@@ -68,7 +70,6 @@ beforeAll(async () => {
   record[columns.indexOf('chol')] = CANARY_NUMBER
   record[columns.indexOf('thal')] = CANARY_TEXT
   writeFileSync(file, [header, record.join(','), ...rest].join('\n'))
-  await startCoordinator()
   await Promise.all(heartHospitals.map(({ name }) => startHolder(name)))
 })
 afterAll(async () => {
@@ -159,8 +160,8 @@ describe('a venue of real processes', () => {
     expect(invalid.stderr).toContain('rounds')
   }, 120_000)
 
-  it('has no open port but the coordinator’s', () => {
-    expect(listeningPorts(coordinator.pid!)).toHaveLength(1)
+  it('has no open port but the coordinator’s: for members, for invited parties, for readers of the log', () => {
+    expect(listeningPorts(coordinator.pid!)).toHaveLength(3)
     for (const { pid } of holders.values()) expect(listeningPorts(pid!)).toEqual([])
   })
 
