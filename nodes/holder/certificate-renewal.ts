@@ -45,7 +45,11 @@ export async function keepCertificateFresh(parts: RenewalParts, signal: AbortSig
 }
 
 /** Draws a key, has it certified for the same identity, keeps both durably, and dials with them. */
-export async function renewCertificate({ connection, tls, file }: RenewalParts): Promise<TlsMaterial> {
+export async function renewCertificate({
+  connection,
+  tls,
+  file,
+}: Pick<RenewalParts, 'connection' | 'tls' | 'file'>): Promise<TlsMaterial> {
   const identity = checkOwnCertificate(tls, new Date())
   const { keyPem, signingRequest } = await createSigningRequest(identity)
   const { certificatePem } = await connection.renewCertificate(signingRequest)

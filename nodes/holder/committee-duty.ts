@@ -10,6 +10,7 @@ import {
   type MemberKeys,
   type MemberRound,
 } from '../../src/protocol/committee-member.ts'
+import { signDealing } from '../../src/protocol/dealing.ts'
 import type { HolderReply, HolderRequest } from '../../src/protocol/holder-messages.ts'
 import { openSharesOf } from '../../src/protocol/opened-shares.ts'
 import { questionOf } from '../../src/protocol/question.ts'
@@ -20,6 +21,7 @@ import { accepted, refused, type Verdict } from '../../src/sluice-error.ts'
 import { HolderError } from './holder-error.ts'
 import type { HolderJournal, JournalRound } from './journal.ts'
 import type { LogFollower } from './log-follower.ts'
+import type { SentContribution } from './sent-ciphertexts.ts'
 
 export interface CommitteeDutyParts {
   readonly keys: MemberKeys
@@ -77,6 +79,28 @@ export class CommitteeDuty {
     return accepted({ kind: 'share-check', envelope: checked.value.check })
   }
 
+  /**
+   * What this holder dealt, as a contributor: a member's word is held against it. Under the rule of the share check: for the
+   * first candidates that the log has, and for no others ever.
+   */
+  async explainShares(request: RequestOf<'explain-shares'>, sent: SentContribution | undefined): Promise<Answer> {
+    const { keys, journal } = this.#parts
+    if (!sent) return refused('ciphertext-not-kept', 'This holder has no shares of this round in memory any more.')
+    const { round, known } = this.#memberRound(request.planDigest)
+    const log = this.#readLog(round.plan, known, request)
+    if (!log.ok) return log
+    if (log.value.kind === 'known-size') return accepted(log.value)
+    const candidates = statementDigest(request.candidates)
+    const logged = log.value.roundLog.candidates
+    if (!logged || statementDigest(logged) !== candidates) {
+      return refused('not-in-log', 'These are not the first candidates that the log has of this plan.')
+    }
+    if (!journal.claimCandidates(request.planDigest, candidates)) return boundOtherwise()
+    const { holder, statementKey } = keys
+    const dealing = signDealing(round.plan, request.planDigest, candidates, holder, sent.shares, statementKey)
+    return accepted({ kind: 'dealing', envelope: dealing })
+  }
+
   async endorse(request: RequestOf<'endorse'>): Promise<Answer> {
     const { coordinatorKey, keys, journal } = this.#parts
     const { round, known } = this.#memberRound(request.planDigest)
@@ -115,10 +139,12 @@ export class CommitteeDuty {
     const plan = readStatement(roundPlanStatement, envelope, coordinatorKey)
     if (!plan.ok) return plan
     const planDigest = statementDigest(envelope)
-    journal.accept(planDigest, envelope, { job: plan.value.job, question: questionOf(plan.value), dataset: '' })
-    const { round } = this.#memberRound(planDigest)
+    const untouched = { answered: false, abandoned: false }
+    const round = { ...(journal.find(planDigest) ?? untouched), plan: plan.value, planDigest }
     const given = giveUpRound(round, abandonment, coordinatorKey, keys)
     if (!given.ok) return given
+    // Not before: a plan that was not examined must not become one that duties are done for, or whose use is not counted.
+    journal.accept(planDigest, envelope, { job: plan.value.job, question: questionOf(plan.value), dataset: '' })
     if (!journal.claimAbandonment(planDigest)) return boundOtherwise()
     this.forget(planDigest)
     return accepted({ kind: 'endorsement', signature: given.value.signature })
@@ -144,7 +170,7 @@ export class CommitteeDuty {
   #readLog(
     plan: RoundPlan,
     { plan: planEnvelope }: JournalRound,
-    { checkpoint, range }: RequestOf<'endorse'> | RequestOf<'check-shares'>,
+    { checkpoint, range }: RequestOf<'endorse' | 'check-shares' | 'explain-shares'>,
   ): Verdict<{ kind: 'log'; roundLog: RoundLog } | { kind: 'known-size'; size: number }, string> {
     const { follower, log, coordinatorKey } = this.#parts
     const cosigned = openRoundCheckpoint(checkpoint.note, plan, log)

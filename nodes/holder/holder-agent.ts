@@ -132,6 +132,8 @@ export class HolderAgent {
       }
       case 'check-shares':
         return this.#duty.checkShares(request)
+      case 'explain-shares':
+        return this.#duty.explainShares(request, this.#sent.find(request.planDigest))
       case 'endorse':
         return this.#duty.endorse(request)
       case 'answer':
@@ -330,7 +332,7 @@ export class HolderAgent {
       const payload = await coordinator.upload(planDigest, keeping(protection.chunks(values), chunks))
       const uploaded = performance.now()
       const { coefficients } = protection.key
-      const envelope = await signContribution(
+      const { envelope, shares } = await signContribution(
         plan,
         planDigest,
         member.holder,
@@ -340,7 +342,7 @@ export class HolderAgent {
         randomness,
       )
       const entry = { holder: member.holder, contribution: statementDigest(envelope), payload: payload.digest }
-      this.#sent.keep({ plan, planDigest, specification, step, entry, chunks })
+      this.#sent.keep({ plan, planDigest, specification, step, entry, chunks, shares })
       const shareMs = performance.now() - uploaded
       const { protectMs } = protection
       log.info(

@@ -5,7 +5,7 @@ import type { JobStep } from '../../src/learning/job-steps.ts'
 import type { Candidate } from '../../src/protocol/candidates.ts'
 import type { RoundPlan } from '../../src/protocol/round-plan.ts'
 
-/** A contribution of this holder as it left: ciphertext, and what it was to. No plaintext, no key. */
+/** A contribution of this holder as it left: ciphertext, shares, and what it was to. No plaintext, no key. */
 export interface SentContribution {
   readonly plan: RoundPlan
   readonly planDigest: Digest
@@ -15,6 +15,8 @@ export interface SentContribution {
   readonly entry: Candidate
   /** Packed, in order. */
   readonly chunks: readonly Uint8Array[]
+  /** As dealt, by committee member. Secret; overwritten when the round is forgotten. */
+  readonly shares: readonly Uint32Array[]
   /** The manifest for which this holder has hashed its ciphertext. */
   manifest?: Envelope
 }
@@ -28,7 +30,7 @@ export class SentCiphertexts {
 
   keep(sent: SentContribution): void {
     this.#sent.set(sent.planDigest, sent)
-    for (const oldest of [...this.#sent.keys()].slice(0, -KEPT)) this.#sent.delete(oldest)
+    for (const oldest of [...this.#sent.keys()].slice(0, -KEPT)) this.forget(oldest)
   }
 
   find(planDigest: Digest): SentContribution | undefined {
@@ -36,6 +38,7 @@ export class SentCiphertexts {
   }
 
   forget(planDigest: Digest): void {
+    for (const share of this.#sent.get(planDigest)?.shares ?? []) share.fill(0)
     this.#sent.delete(planDigest)
   }
 }

@@ -4,7 +4,7 @@ import { JobsConnection } from '../wire/jobs-client.ts'
 import { CliError } from './cli-error.ts'
 import { readDataFile, writeWholeFile } from './files.ts'
 import { describeEvent } from './job-progress.ts'
-import { loadResearcher } from './venue-files.ts'
+import { loadCurrentResearcher } from './renew-researcher.ts'
 
 /*
  * What the `sluice job` commands do. Loaded when one runs, so that help and wrong command lines answer at once.
@@ -57,7 +57,7 @@ export function cancelJob(id: string, options: JobOptions): Promise<void> {
 }
 
 async function withConnection(directory: string, use: (connection: JobsConnection) => Promise<unknown>): Promise<void> {
-  const { config, tls } = await loadResearcher(directory)
+  const { config, tls } = await loadCurrentResearcher(directory, new Date())
   const connection = new JobsConnection(config.coordinator, config.venue, tls)
   try {
     await use(connection)

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -61,25 +60,39 @@ export async function awaitRevocation(
 /** Does what a request asks for. @returns the outcome; throws when it is to be tried again later */
 export type Revoke = (request: RevocationRequest) => Promise<Pick<RevocationRequest, 'state' | 'outcome'>>
 
-/** Takes requests in until the signal fires, those first that waited for the coordinator to start. */
+/**
+ * Takes requests in until the signal fires, those first that waited for the coordinator to start. One that cannot be read or
+ * done is tried again each time, and told of once.
+ */
 export async function watchRevocations(
   venueDirectory: string,
   revoke: Revoke,
   onFault: (error: unknown) => void,
   signal: AbortSignal,
 ): Promise<void> {
+  const told = new Set<string>()
   while (!signal.aborted) {
-    await takeRevocations(venueDirectory, revoke).catch(onFault)
+    for (const file of await listRequests(venueDirectory)) {
+      try {
+        await takeRevocation(venueDirectory, file, revoke)
+        told.delete(file)
+      } catch (error) {
+        if (!told.has(file)) onFault(error)
+        told.add(file)
+      }
+    }
     await sleep(POLL_MS, undefined, { signal }).catch(() => undefined)
   }
 }
 
-async function takeRevocations(venueDirectory: string, revoke: Revoke): Promise<void> {
-  if (!existsSync(folderOf(venueDirectory))) return
-  for (const file of await readdir(folderOf(venueDirectory))) {
-    if (!file.endsWith('.json')) continue
-    const request = await readSchemaFile(join(folderOf(venueDirectory), file), revocationRequestSchema)
-    if (request.state !== 'requested') continue
-    await writeRequest(venueDirectory, { ...request, ...(await revoke(request)) })
-  }
+/** A directory that cannot be read holds nothing to do for now. */
+async function listRequests(venueDirectory: string): Promise<string[]> {
+  const files = await readdir(folderOf(venueDirectory)).catch(() => [])
+  return files.filter((file) => file.endsWith('.json')).sort()
+}
+
+async function takeRevocation(venueDirectory: string, file: string, revoke: Revoke): Promise<void> {
+  const request = await readSchemaFile(join(folderOf(venueDirectory), file), revocationRequestSchema)
+  if (request.state !== 'requested') return
+  await writeRequest(venueDirectory, { ...request, ...(await revoke(request)) })
 }

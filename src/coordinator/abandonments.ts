@@ -6,7 +6,7 @@ import { findMember, type RoundPlan, roundPlanStatement } from '../protocol/roun
 import { parseStatement, signStatement } from '../protocol/statement.ts'
 import { askHolders } from './ask-holders.ts'
 import type { RoundRecord } from './ports.ts'
-import type { RoundParts } from './run-round.ts'
+import type { RoundParts } from './round-context.ts'
 
 const REASON_CHARACTERS_MAX = 500
 

@@ -12,14 +12,8 @@ import { collectAbandonments } from './abandonments.ts'
 import { CoordinatorError } from './coordinator-error.ts'
 import { type GatheringParts, gatherCohort, planStep } from './plan-next-round.ts'
 import type { ArtifactStore, JobEvent, JobOutput, JobRecord } from './ports.ts'
-import {
-  type HolderNote,
-  manifestDigest,
-  type OpenedRound,
-  type RoundParts,
-  resumeRound,
-  runRound,
-} from './run-round.ts'
+import type { HolderNote, RoundParts } from './round-context.ts'
+import { manifestDigest, type OpenedRound, resumeRound, runRound } from './run-round.ts'
 
 /** What jobs run on. */
 export interface JobParts extends RoundParts, GatheringParts {

@@ -8,14 +8,14 @@ import {
   statementDigest,
 } from '../crypto/envelope.ts'
 import { addShare, packShare } from '../crypto/key-shares.ts'
-import { RING_DEGREE } from '../crypto/ring-constants.ts'
 import type { BoxKey } from '../crypto/sealed-box.ts'
-import { combineShare, expandShareChallenge } from '../crypto/share-check.ts'
+import { combineShare, expandShareChallenge, SHARED_NUMBERS } from '../crypto/share-check.ts'
 import type { StatementKey, StatementPublicKey } from '../crypto/statement-key.ts'
 import { accepted, refused, type Verdict } from '../sluice-error.ts'
 import { abandonmentStatement } from './abandonment.ts'
 import { type Candidate, type Candidates, candidatesStatement } from './candidates.ts'
 import { checkContributors, matchContributions } from './collected-contributions.ts'
+import { dealingStatement } from './dealing.ts'
 import { judgeShares } from './judge-shares.ts'
 import { type Manifest, manifestStatement } from './manifest.ts'
 import type { OpenedShares } from './opened-shares.ts'
@@ -24,7 +24,7 @@ import type { RoundLog } from './round-log.ts'
 import { findMember, type RoundPlan } from './round-plan.ts'
 import { shareCheckStatement } from './share-check.ts'
 import { shareSumStatement } from './share-sum.ts'
-import { parseStatement, readStatement, signStatement } from './statement.ts'
+import { bodiesOf, readStatement, signStatement } from './statement.ts'
 
 /**
  * What a committee member remembers of a round. Each field is durable before the message that it speaks of leaves, and
@@ -187,7 +187,7 @@ function checkAgainstLog(
   if (round.checkedCandidates !== undefined && round.checkedCandidates !== candidatesDigest) {
     return refused('other-candidates-checked', 'This member has checked other candidates of this round.')
   }
-  return checkVerdict(round.plan, candidates.value, manifest, log.checks)
+  return checkVerdict(round.plan, candidates.value, manifest, log)
 }
 
 /** The manifest leaves out exactly those whom the logged share checks exclude, and names why (docs/adr/0010). */
@@ -195,7 +195,7 @@ function checkVerdict(
   plan: RoundPlan,
   candidates: Candidates,
   manifest: Manifest,
-  checks: readonly Envelope[],
+  { checks, dealings }: RoundLog,
 ): Verdict<true, Refusal> {
   if (checks.length < plan.committee.threshold) {
     return refused(
@@ -203,25 +203,26 @@ function checkVerdict(
       `The log has ${checks.length} share checks; ${plan.committee.threshold} are needed.`,
     )
   }
-  const bodies = []
-  for (const check of checks) {
-    const read = parseStatement(shareCheckStatement, check)
-    if (!read.ok) return read
-    bodies.push(read.value)
-  }
-  const judged = judgeShares(plan, candidates, bodies)
+  const judged = judgeShares(
+    plan,
+    candidates,
+    bodiesOf(shareCheckStatement, checks),
+    bodiesOf(dealingStatement, dealings),
+  )
   if (!judged.ok) return judged
   const { excluded, setAside } = judged.value
   const names = new Set(excluded.map(({ holder }) => holder))
   const expected = {
     contributions: candidates.contributions.filter(({ holder }) => !names.has(holder)).map(entryText),
     checks: checks.map(statementDigest),
+    dealings: dealings.map(statementDigest),
     excluded: excluded.map(({ holder, members }) => `${holder}: ${members.join()}`),
     setAside,
   }
   const stated = {
     contributions: manifest.contributions.map(entryText),
     checks: manifest.checks,
+    dealings: manifest.dealings,
     excluded: manifest.excluded.map(({ holder, members }) => `${holder}: ${members.join()}`),
     setAside: manifest.setAside,
   }
@@ -256,14 +257,15 @@ export async function answerCertificate(
   const matched = matchContributions(round.plan, round.planDigest, manifest.value.contributions, contributions)
   if (!matched.ok) return matched
   const shares = await openShares(matched.value)
-  const sum = new Uint32Array(RING_DEGREE)
+  const sum = new Uint32Array(SHARED_NUMBERS)
   for (const { holder } of matched.value) {
     const share = shares.get(holder)
     if (!share) {
       return refused('share-not-openable', `The share that ${holder} sealed to ${keys.holder} does not open.`)
     }
-    // The blinding stays out: its sum would say something about the shares that were checked.
-    addShare(sum, share.subarray(0, RING_DEGREE))
+    // With the blinding: it says no more than the checks and the key sum say together, and lets the answer be held against
+    // this member's own check (docs/adr/0010).
+    addShare(sum, share)
   }
   const shareSum = Buffer.from(packShare(sum)).toString('base64')
   const digest = statementDigest(certificate)

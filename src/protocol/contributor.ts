@@ -9,6 +9,13 @@ import { contributionStatement, type PayloadReference, shareAssociatedData } fro
 import { findMember, type RoundPlan } from './round-plan.ts'
 import { signStatement } from './statement.ts'
 
+/** A contribution, and what it dealt. */
+export interface SignedContribution {
+  readonly envelope: Envelope
+  /** By committee member; for a dealing, if one is asked for. Secret: in memory until the round is over, then overwritten. */
+  readonly shares: readonly Uint32Array[]
+}
+
 /**
  * The contributor's last step (protocol §4.2): shares its one-time key, and blinding for the check of the shares, among
  * the committee, seals each share to its member, and signs the contribution that names the uploaded ciphertext.
@@ -26,7 +33,7 @@ export async function signContribution(
   payload: PayloadReference,
   key: StatementKey,
   randomness: Randomness,
-): Promise<Envelope> {
+): Promise<SignedContribution> {
   const { members, threshold } = plan.committee
   const shared = drawSharedNumbers(oneTimeKey, randomness)
   const shares = splitKey(shared, threshold, members.length, randomness)
@@ -36,14 +43,10 @@ export async function signContribution(
       const packed = packShare(shares[i])
       const associatedData = shareAssociatedData(planDigest, holder, member, payload.digest)
       const box = await sealBox(findMember(plan, member)!.boxKey, packed, associatedData)
-      shares[i].fill(0)
       packed.fill(0)
       return { member, sealed: Buffer.from(box).toString('base64') }
     }),
   )
-  return signStatement(
-    contributionStatement,
-    { plan: planDigest, holder, payload: { ...payload }, shares: sealed },
-    key,
-  )
+  const body = { plan: planDigest, holder, payload: { ...payload }, shares: sealed }
+  return { envelope: signStatement(contributionStatement, body, key), shares }
 }

@@ -1,12 +1,14 @@
-import type { Digest } from '../crypto/digest.ts'
+import { type Digest, fromHex } from '../crypto/digest.ts'
 import { type Envelope, type EnvelopeSignature, isSignedBy, statementDigest } from '../crypto/envelope.ts'
-import { unpackShare } from '../crypto/key-shares.ts'
+import { addShare, unpackShare } from '../crypto/key-shares.ts'
 import { RING_DEGREE } from '../crypto/ring-constants.ts'
+import { combineShare, expandShareChallenge, SHARE_CHECK_REPETITIONS, SHARED_NUMBERS } from '../crypto/share-check.ts'
 import type { StatementKey } from '../crypto/statement-key.ts'
 import { accepted, refused, type Verdict } from '../sluice-error.ts'
 import { type Candidate, candidatesStatement } from './candidates.ts'
 import { checkContributors, readContribution } from './collected-contributions.ts'
 import type { Contribution, PayloadReference } from './contribution.ts'
+import { type Dealing, dealingStatement } from './dealing.ts'
 import { judgeShares, type ShareVerdict } from './judge-shares.ts'
 import { type KeySumCandidate, keySumCandidates } from './key-sum.ts'
 import { type Manifest, manifestStatement } from './manifest.ts'
@@ -14,7 +16,7 @@ import { ProtocolError, type Refusal } from './protocol-error.ts'
 import { checkPlanConsistency, findMember, planParameters, type RoundPlan, roundPlanStatement } from './round-plan.ts'
 import { type ShareCheck, shareCheckStatement } from './share-check.ts'
 import { shareSumStatement } from './share-sum.ts'
-import { parseStatement, readStatement, signStatement } from './statement.ts'
+import { bodiesOf, parseStatement, readStatement, signStatement } from './statement.ts'
 
 /** Where a round stands; docs/PROTOCOL.md draws the transitions. `abandoned` is reachable from all but `published`. */
 export type RoundPhase = 'collecting' | 'checking' | 'sealed' | 'certified' | 'opened' | 'published' | 'abandoned'
@@ -40,6 +42,8 @@ export interface CoordinatorRound {
   readonly candidates?: Envelope
   /** Share checks by member, in the order of arrival. */
   readonly checks: ReadonlyMap<string, Envelope>
+  /** What contributors say that they dealt, by contributor; asked for when checks do not agree. */
+  readonly dealings: ReadonlyMap<string, Envelope>
   /** The manifest with the endorsements so far; the certificate once `phase` is `certified`. */
   readonly manifest?: Envelope
   readonly shareSums: ReadonlyMap<string, Uint32Array>
@@ -61,6 +65,7 @@ export function planRound(plan: RoundPlan, key: StatementKey): CoordinatorRound 
     planDigest,
     contributions: new Map(),
     checks: new Map(),
+    dealings: new Map(),
     shareSums: new Map(),
   }
 }
@@ -150,7 +155,7 @@ export function receiveShareCheck(
     return refused('wrong-round', `The share check of ${member} is of other candidates.`)
   }
   if (read.value.member !== member) return refused('bad-signature', `${member} checks in the name of another member.`)
-  const judged = judge(round, [read.value])
+  const judged = judge(round, [read.value], [])
   if (!judged.ok) return judged
   const earlier = round.checks.get(member)
   if (earlier && statementDigest(earlier) !== statementDigest(envelope)) {
@@ -159,9 +164,40 @@ export function receiveShareCheck(
   return accepted({ ...round, checks: new Map(round.checks).set(member, envelope) })
 }
 
-function judge(round: CoordinatorRound, checks: readonly ShareCheck[]): Verdict<ShareVerdict, Refusal> {
+/** Takes in what a contributor says that it dealt. The first of each counts. */
+export function receiveDealing(
+  round: CoordinatorRound,
+  holder: string,
+  envelope: Envelope,
+): Verdict<CoordinatorRound, Refusal> {
+  if (!round.candidates) return refused('wrong-phase', `The round is ${round.phase}: no dealings are due.`)
+  const author = round.contributions.has(holder) ? findMember(round.plan, holder) : undefined
+  if (!author) return refused('not-in-cohort', `${holder} is no candidate of this round.`)
+  const read = readStatement(dealingStatement, envelope, author.statementKey)
+  if (!read.ok) return read
+  if (read.value.plan !== round.planDigest || read.value.candidates !== statementDigest(round.candidates)) {
+    return refused('wrong-round', `The dealing of ${holder} is of other candidates.`)
+  }
+  if (read.value.holder !== holder) return refused('bad-signature', `${holder} deals in the name of another.`)
+  const judged = judge(round, [], [read.value])
+  if (!judged.ok) return judged
+  if (round.dealings.has(holder)) return accepted(round)
+  return accepted({ ...round, dealings: new Map(round.dealings).set(holder, envelope) })
+}
+
+function judge(
+  round: CoordinatorRound,
+  checks: readonly ShareCheck[],
+  dealings: readonly Dealing[],
+): Verdict<ShareVerdict, Refusal> {
   const candidates = parseStatement(candidatesStatement, round.candidates!)
-  return candidates.ok ? judgeShares(round.plan, candidates.value, checks) : candidates
+  return candidates.ok ? judgeShares(round.plan, candidates.value, checks, dealings) : candidates
+}
+
+/** What the checks and dealings so far come to. */
+export function judgeRound(round: CoordinatorRound): Verdict<ShareVerdict, Refusal> {
+  const checks = bodiesOf(shareCheckStatement, orderedChecks(round))
+  return judge(round, checks, bodiesOf(dealingStatement, orderedDealings(round)))
 }
 
 /** The share checks in the committee's order: what a manifest rests on. */
@@ -169,9 +205,14 @@ export function orderedChecks({ plan, checks }: CoordinatorRound): Envelope[] {
   return plan.committee.members.flatMap((member) => checks.get(member) ?? [])
 }
 
+/** The dealings in the candidates' order. */
+export function orderedDealings({ dealings }: CoordinatorRound): Envelope[] {
+  return [...dealings].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, envelope]) => envelope)
+}
+
 /**
- * Closes the set (§4.3): signs the manifest over the candidates that the share checks leave in. The caller logs the checks
- * first, and makes the new state durable before anyone sees the manifest: two manifests of one round must never exist.
+ * Closes the set (§4.3): signs the manifest over the candidates that the share checks leave in. The caller logs checks and
+ * dealings first, and makes the new state durable before anyone sees the manifest: two manifests of one round must never exist.
  */
 export function sealRound(round: CoordinatorRound, key: StatementKey, now: Date): Verdict<CoordinatorRound, Refusal> {
   if (round.phase !== 'checking') return refused('wrong-phase', `The round is ${round.phase}: it cannot be sealed.`)
@@ -180,11 +221,7 @@ export function sealRound(round: CoordinatorRound, key: StatementKey, now: Date)
   if (checks.length < threshold) {
     return refused('verdict-mismatch', `${checks.length} members have checked their shares; ${threshold} are needed.`)
   }
-  const bodies = checks.flatMap((check) => {
-    const read = parseStatement(shareCheckStatement, check)
-    return read.ok ? [read.value] : []
-  })
-  const judged = judge(round, bodies)
+  const judged = judgeRound(round)
   if (!judged.ok) return judged
   const { excluded, setAside } = judged.value
   const out = new Set(excluded.map(({ holder }) => holder))
@@ -196,6 +233,7 @@ export function sealRound(round: CoordinatorRound, key: StatementKey, now: Date)
     candidates: statementDigest(round.candidates!),
     contributions,
     checks: checks.map(statementDigest),
+    dealings: orderedDealings(round).map(statementDigest),
     excluded: [...excluded],
     setAside: [...setAside],
     sealedAt: now.toISOString(),
@@ -259,7 +297,10 @@ export function receiveShareSum(
   if (read.value.member !== member) return refused('bad-signature', `${member} answers in the name of another member.`)
   const shareSum = parseShareSum(read.value.shareSum)
   if (!shareSum)
-    return refused('bad-share-sum', `The share sum of ${member} is not a vector of ${RING_DEGREE} residues.`)
+    return refused('bad-share-sum', `The share sum of ${member} is not a vector of ${SHARED_NUMBERS} residues.`)
+  if (!fitsCheck(round, member, shareSum)) {
+    return refused('bad-share-sum', `The share sum of ${member} is not of the shares that it checked.`)
+  }
   const earlier = round.shareSums.get(member)
   if (earlier) {
     return earlier.every((residue, i) => residue === shareSum[i])
@@ -271,10 +312,26 @@ export function receiveShareSum(
 
 function parseShareSum(text: string): Uint32Array | undefined {
   try {
-    return unpackShare(Buffer.from(text, 'base64'), RING_DEGREE)
+    return unpackShare(Buffer.from(text, 'base64'), SHARED_NUMBERS)
   } catch {
     return undefined
   }
+}
+
+/**
+ * Whether a share sum is of the very shares that its member checked (docs/adr/0010): its combination is the sum of the
+ * combinations that this member published, for the sealed contributors. A wrong one passes with probability p^-3 < 2^-77.
+ * Of a member whose check is not known nothing can be said here; the ciphertexts decide.
+ */
+function fitsCheck(round: CoordinatorRound, member: string, shareSum: Uint32Array): boolean {
+  const check = round.checks.get(member)
+  if (!check) return true
+  const [{ combinations }] = bodiesOf(shareCheckStatement, [check])
+  const sealed = new Set(manifestOf(round).contributions.map(({ holder }) => holder))
+  const expected = new Uint32Array(SHARE_CHECK_REPETITIONS)
+  for (const { holder, values } of combinations) if (sealed.has(holder)) addShare(expected, Uint32Array.from(values))
+  const challenge = expandShareChallenge(fromHex(statementDigest(round.candidates!)))
+  return combineShare(shareSum, challenge).every((value, r) => value === expected[r])
 }
 
 /**
@@ -285,7 +342,7 @@ export function candidateKeySums(round: CoordinatorRound): Generator<KeySumCandi
   const { members, threshold } = round.plan.committee
   const points = members.flatMap((member, i) => {
     const share = round.shareSums.get(member)
-    return share ? [{ member, point: i + 1, share }] : []
+    return share ? [{ member, point: i + 1, share: share.subarray(0, RING_DEGREE) }] : []
   })
   return keySumCandidates(points, threshold, manifestOf(round).contributions.length)
 }

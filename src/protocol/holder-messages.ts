@@ -28,6 +28,13 @@ export type HolderRequest =
       readonly range: RangeEvidence
     }
   | {
+      readonly kind: 'explain-shares'
+      readonly planDigest: Digest
+      readonly candidates: Envelope
+      readonly checkpoint: AddCheckpointRequest
+      readonly range: RangeEvidence
+    }
+  | {
       readonly kind: 'endorse'
       readonly planDigest: Digest
       readonly manifest: Envelope
@@ -46,6 +53,7 @@ export type HolderReply =
   /** A signature line of tlog-cosignature. */
   | { readonly kind: 'cosignature'; readonly line: string }
   | { readonly kind: 'share-check'; readonly envelope: Envelope }
+  | { readonly kind: 'dealing'; readonly envelope: Envelope }
   /** On a manifest, an abandonment, a registry statement. */
   | { readonly kind: 'endorsement'; readonly signature: EnvelopeSignature }
   | { readonly kind: 'share-sum'; readonly envelope: Envelope }

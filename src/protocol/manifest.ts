@@ -18,6 +18,8 @@ export const manifestSchema = z.strictObject({
   contributions: z.array(candidateSchema).min(2),
   /** Digests of the share checks that it rests on: all that are in the log before it, in the committee's order. */
   checks: z.array(digestField),
+  /** Digests of the dealings, all that are in the log before it, in the candidates' order; none when checks agreed. */
+  dealings: z.array(digestField),
   excluded: z.array(exclusionSchema),
   /** Members whose share checks were set aside. */
   setAside: z.array(identityField),

@@ -13,6 +13,7 @@ import { verifyInclusion } from '../log/verify-proof.ts'
 import { accepted, refused, type Verdict } from '../sluice-error.ts'
 import { abandonmentStatement } from './abandonment.ts'
 import { candidatesStatement } from './candidates.ts'
+import { dealingStatement } from './dealing.ts'
 import { manifestStatement } from './manifest.ts'
 import type { Refusal } from './protocol-error.ts'
 import type { Member, RoundPlan } from './round-plan.ts'
@@ -66,11 +67,19 @@ export interface RoundLog {
   readonly candidates?: Envelope
   /** Of the candidates, logged before the manifest; at most one a member: the first. In the committee's order. */
   readonly checks: readonly Envelope[]
+  /** Of the candidates, logged before the manifest; the first of each. In the candidates' order. */
+  readonly dealings: readonly Envelope[]
   readonly manifest?: Envelope
   readonly abandoned: boolean
 }
 
-const KINDS = [candidatesStatement, shareCheckStatement, manifestStatement, abandonmentStatement] as const
+const KINDS = [
+  candidatesStatement,
+  shareCheckStatement,
+  dealingStatement,
+  manifestStatement,
+  abandonmentStatement,
+] as const
 const ROUND_TYPES: ReadonlySet<string> = new Set(KINDS.map(({ payloadType }) => payloadType))
 
 /** Whether readers of a round need the payload of an entry that is detached. */
@@ -142,6 +151,7 @@ function sortStatements(
   return {
     candidates,
     checks: candidates ? checksOf(plan, statementDigest(candidates), before) : [],
+    dealings: candidates ? dealingsOf(plan, candidates, before) : [],
     manifest: statements[sealedAt],
     abandoned: statements.some(ours(abandonmentStatement)),
   }
@@ -158,4 +168,17 @@ function checksOf(plan: RoundPlan, candidates: string, statements: readonly Enve
     if (member && isSignedBy(envelope, member.statementKey)) checks.set(member.holder, envelope)
   }
   return plan.committee.members.flatMap((member) => checks.get(member) ?? [])
+}
+
+function dealingsOf(plan: RoundPlan, candidates: Envelope, statements: readonly Envelope[]): Envelope[] {
+  const digest = statementDigest(candidates)
+  const dealings = new Map<string, Envelope>()
+  for (const envelope of statements) {
+    const read = parseStatement(dealingStatement, envelope)
+    if (!read.ok || read.value.candidates !== digest || dealings.has(read.value.holder)) continue
+    const author = plan.cohort.find(({ holder }) => holder === read.value.holder)
+    if (author && isSignedBy(envelope, author.statementKey)) dealings.set(author.holder, envelope)
+  }
+  const named = parseStatement(candidatesStatement, candidates)
+  return named.ok ? named.value.contributions.flatMap(({ holder }) => dealings.get(holder) ?? []) : []
 }

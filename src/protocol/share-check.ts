@@ -3,6 +3,16 @@ import { SHARE_MODULUS } from '../crypto/key-shares.ts'
 import { SHARE_CHECK_REPETITIONS } from '../crypto/share-check.ts'
 import { defineStatement, digestField, identityField } from './statement.ts'
 
+/** Combinations of one share: residues of the field, one a repetition. */
+export const shareValuesField = z
+  .array(
+    z
+      .int()
+      .min(0)
+      .max(SHARE_MODULUS - 1),
+  )
+  .length(SHARE_CHECK_REPETITIONS)
+
 /**
  * The body of a share check (protocol §3, docs/adr/0010): one member's blinded, challenge-weighted combinations of the shares
  * that the candidates gave it. Public: uniformly random, whatever the shares are.

@@ -84,6 +84,14 @@ export function parseStatement<T>(kind: StatementKind<T>, envelope: Envelope): V
   return examineEnvelope(kind, envelope) ?? parseBody(kind, envelope)
 }
 
+/** The bodies of envelopes that were verified before; what is none is left out. */
+export function bodiesOf<T>(kind: StatementKind<T>, envelopes: readonly Envelope[]): T[] {
+  return envelopes.flatMap((envelope) => {
+    const read = parseStatement(kind, envelope)
+    return read.ok ? [read.value] : []
+  })
+}
+
 /** What can be said against an envelope before its body is looked at, or any signature verified. */
 function examineEnvelope(
   { payloadType, signaturesMax = STATEMENT_SIGNATURES_MAX }: StatementKind<unknown>,

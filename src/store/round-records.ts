@@ -127,6 +127,7 @@ async function loadRound(database: Database, planDigest: Digest): Promise<Coordi
     contributions: new Map(contributions.map(({ holder, envelope }) => [holder, toReceived(decodeEnvelope(envelope))])),
     ...(round.candidates === null ? {} : { candidates: decodeEnvelope(round.candidates) }),
     checks: new Map(),
+    dealings: new Map(),
     ...(round.manifest === null ? {} : { manifest: decodeEnvelope(round.manifest) }),
     shareSums: new Map(),
   }

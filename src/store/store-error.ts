@@ -55,10 +55,11 @@ export function fileError(cause: unknown, doing: string): StoreError {
  * The StoreError of a failed query, by SQLSTATE (PostgreSQL manual, appendix A); PGlite and pg give the same codes.
  * @param where the database as it may be shown: without user or password.
  */
-export function databaseError(cause: unknown, where: string): StoreError {
-  if (cause instanceof StoreError) return cause
-  const state = codeOf(cause) ?? ''
-  const said = cause instanceof Error && cause.message ? cause.message : String(cause)
+export function databaseError(fault: unknown, where: string): StoreError {
+  if (fault instanceof StoreError) return fault
+  const state = codeOf(fault) ?? ''
+  const said = fault instanceof Error && fault.message ? fault.message : String(fault)
+  const cause = withoutValues(fault)
   switch (state) {
     case '23505':
       return new StoreError('conflict', `${where} holds another value already: ${said}.`, { cause })
@@ -83,6 +84,36 @@ export function databaseError(cause: unknown, where: string): StoreError {
   return new StoreError('database-failed', `${where} failed: ${said}. Repeat; if it stays, see the database's log.`, {
     cause,
   })
+}
+
+/** What of a driver's error says where and how it failed. */
+const HARMLESS_FIELDS = [
+  'code',
+  'severity',
+  'schema',
+  'table',
+  'column',
+  'constraint',
+  'routine',
+  'syscall',
+  'address',
+  'port',
+]
+
+/**
+ * An error of a driver without what was asked: PGlite hangs the query and all its parameters on it, the server the row that
+ * failed, and whoever logs the error would write whole envelopes into the process's log.
+ */
+function withoutValues(fault: unknown): unknown {
+  if (!(fault instanceof Error)) return undefined
+  const bare = new Error(fault.message)
+  bare.name = fault.name
+  bare.stack = fault.stack
+  const fields = fault as unknown as Record<string, unknown>
+  for (const name of HARMLESS_FIELDS) {
+    if (fields[name] !== undefined) Object.assign(bare, { [name]: fields[name] })
+  }
+  return bare
 }
 
 /** 08 connection, 28 authorisation, 3D no such database, 57P shut down or starting, 53300 no connection left. */

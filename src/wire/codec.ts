@@ -7,6 +7,7 @@ import type { AddCheckpointRequest } from '../log/witness-wire.ts'
 import type { HolderReply, HolderRequest } from '../protocol/holder-messages.ts'
 import type { LoggedStatement, RangeEvidence } from '../protocol/round-log.ts'
 import { refused, type Verdict } from '../sluice-error.ts'
+import type { CheckSharesRequest__Output } from './generated/sluice/v1/CheckSharesRequest.ts'
 import type { Envelope__Output, Envelope as ProtoEnvelope } from './generated/sluice/v1/Envelope.ts'
 import type { LogCheckpoint__Output, LogCheckpoint as ProtoCheckpoint } from './generated/sluice/v1/LogCheckpoint.ts'
 import type { LoggedStatement__Output, LoggedStatement as ProtoLogged } from './generated/sluice/v1/LoggedStatement.ts'
@@ -27,10 +28,15 @@ export function envelopeToWire(envelope: Envelope): ProtoEnvelope {
   }
 }
 
-export function envelopeFromWire(envelope: Envelope__Output | null | undefined, what: string): Envelope {
+/** @param signaturesMax more than the protocol's for statements of the registry only */
+export function envelopeFromWire(
+  envelope: Envelope__Output | null | undefined,
+  what: string,
+  signaturesMax: number = limits.signatures,
+): Envelope {
   if (!envelope) throw malformed(`${what} is missing`)
   // Each of them may cost a verification.
-  if (envelope.signatures.length > limits.signatures) throw malformed(`${what} has too many signatures`)
+  if (envelope.signatures.length > signaturesMax) throw malformed(`${what} has too many signatures`)
   return {
     payload: new Uint8Array(envelope.payload),
     payloadType: envelope.payloadType,
@@ -64,18 +70,10 @@ export function requestToWire(requestId: string, request: HolderRequest): ProtoR
       }
     case 'cosign':
       return { requestId, cosign: { checkpoint: checkpointToWire(request.checkpoint) } }
-    case 'check-shares': {
-      const { planDigest, candidates, checkpoint, range } = request
-      return {
-        requestId,
-        checkShares: {
-          planDigest,
-          candidates: envelopeToWire(candidates),
-          checkpoint: checkpointToWire(checkpoint),
-          range: rangeToWire(range),
-        },
-      }
-    }
+    case 'check-shares':
+      return { requestId, checkShares: candidatesToWire(request) }
+    case 'explain-shares':
+      return { requestId, explainShares: candidatesToWire(request) }
     case 'endorse': {
       const { planDigest, manifest, checkpoint, range } = request
       return {
@@ -122,13 +120,9 @@ export function requestFromWire(message: Request__Output): HolderRequest {
     case 'cosign':
       return { kind: 'cosign', checkpoint: checkpointFromWire(message.cosign?.checkpoint) }
     case 'checkShares':
-      return {
-        kind: 'check-shares',
-        planDigest: digestFromWire(message.checkShares?.planDigest ?? '', 'the plan'),
-        candidates: envelopeFromWire(message.checkShares?.candidates, 'the candidates'),
-        checkpoint: checkpointFromWire(message.checkShares?.checkpoint),
-        range: rangeFromWire(message.checkShares?.range),
-      }
+      return { kind: 'check-shares', ...candidatesFromWire(message.checkShares) }
+    case 'explainShares':
+      return { kind: 'explain-shares', ...candidatesFromWire(message.explainShares) }
     case 'endorse':
       return {
         kind: 'endorse',
@@ -165,6 +159,25 @@ export function requestFromWire(message: Request__Output): HolderRequest {
       return { kind: 'admit', statement: envelopeFromWire(message.admit?.statement, 'the registry statement') }
     default:
       throw malformed('a request of the coordinator is of no kind that this version knows')
+  }
+}
+
+/** What members and contributors are asked on has one form. */
+function candidatesToWire(request: Extract<HolderRequest, { kind: 'check-shares' | 'explain-shares' }>) {
+  return {
+    planDigest: request.planDigest,
+    candidates: envelopeToWire(request.candidates),
+    checkpoint: checkpointToWire(request.checkpoint),
+    range: rangeToWire(request.range),
+  }
+}
+
+function candidatesFromWire(request: CheckSharesRequest__Output | null | undefined) {
+  return {
+    planDigest: digestFromWire(request?.planDigest ?? '', 'the plan'),
+    candidates: envelopeFromWire(request?.candidates, 'the candidates'),
+    checkpoint: checkpointFromWire(request?.checkpoint),
+    range: rangeFromWire(request?.range),
   }
 }
 
@@ -231,6 +244,8 @@ export function replyToWire(requestId: string, verdict: Verdict<HolderReply, str
       return { requestId, cosignature: reply.line }
     case 'share-check':
       return { requestId, shareCheck: envelopeToWire(reply.envelope) }
+    case 'dealing':
+      return { requestId, dealing: envelopeToWire(reply.envelope) }
     case 'endorsement':
       return { requestId, endorsement: { keyid: reply.signature.keyid, sig: reply.signature.sig } }
     case 'share-sum':
@@ -273,6 +288,8 @@ export function replyFromWire(message: Reply__Output): Verdict<HolderReply, stri
         ok: true,
         value: { kind: 'share-check', envelope: envelopeFromWire(message.shareCheck, 'the share check') },
       }
+    case 'dealing':
+      return { ok: true, value: { kind: 'dealing', envelope: envelopeFromWire(message.dealing, 'the dealing') } }
     case 'cosignature': {
       const line = message.cosignature ?? ''
       if (line.length > COSIGNATURE_CHARACTERS_MAX) throw malformed('a cosignature is too long')

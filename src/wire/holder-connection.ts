@@ -4,6 +4,7 @@ import { type Digest, digestOf } from '../crypto/digest.ts'
 import type { Envelope } from '../crypto/envelope.ts'
 import { type PayloadReference, payloadDigest } from '../protocol/contribution.ts'
 import type { HolderReply, HolderRequest } from '../protocol/holder-messages.ts'
+import { REGISTRY_SIGNATURES_MAX } from '../protocol/registry-statements.ts'
 import type { Verdict } from '../sluice-error.ts'
 import { channelOptions } from './channel.ts'
 import { envelopeFromWire, replyToWire, requestFromWire } from './codec.ts'
@@ -257,7 +258,7 @@ export class HolderConnection {
           `A page of the registry has at most ${limits.registryPage} statements.`,
         )
       }
-      envelopes.push(envelopeFromWire(message, 'a registry statement'))
+      envelopes.push(envelopeFromWire(message, 'a registry statement', REGISTRY_SIGNATURES_MAX))
     }
     return envelopes
   }

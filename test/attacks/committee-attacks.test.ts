@@ -56,7 +56,7 @@ afterAll(() => scheme.dispose())
 async function uncheckedRound(plan: RoundPlan, from: readonly Party[]) {
   const planEnvelope = signStatement(roundPlanStatement, plan, coordinatorKey)
   const planDigest = statementDigest(planEnvelope)
-  const empty = { contributions: new Map(), checks: new Map(), shareSums: new Map() }
+  const empty = { contributions: new Map(), checks: new Map(), dealings: new Map(), shareSums: new Map() }
   const planned: CoordinatorRound = { phase: 'collecting', plan, planEnvelope, planDigest, ...empty }
   const contributions: MadeContribution[] = []
   for (const party of from)

@@ -1,9 +1,10 @@
 /** Malicious or failing holders, and messages that are moved to where they do not belong. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { statementDigest } from '../../src/crypto/envelope.ts'
-import { SHARE_MODULUS } from '../../src/crypto/key-shares.ts'
+import { SHARE_MODULUS, shareBytes } from '../../src/crypto/key-shares.ts'
 import type { PayloadScheme } from '../../src/crypto/payload-scheme.ts'
 import { createPayloadScheme } from '../../src/crypto/payload-schemes.ts'
+import { SHARED_NUMBERS } from '../../src/crypto/share-check.ts'
 import { type Contribution, contributionStatement } from '../../src/protocol/contribution.ts'
 import {
   type CoordinatorRound,
@@ -351,25 +352,28 @@ describe('a wrong share sum', () => {
     const certified = await certifiedRound()
     const [self, other] = parties
     const answered = await takeAnswers(certified, [self])
+    const zeros = Buffer.alloc(shareBytes(SHARED_NUMBERS)).toString('base64')
     const body = {
       plan: answered.planDigest,
       manifest: statementDigest(answered.manifest!),
       member: self.keys.holder,
-      shareSum: Buffer.alloc(6656).toString('base64'),
+      shareSum: zeros,
     }
-    const give = (changes: Partial<typeof body>, party = self) =>
+    const give = (changes: Partial<typeof body>, party = self, round = answered) =>
       codeOf(
         receiveShareSum(
-          answered,
+          round,
           party.keys.holder,
           signStatement(shareSumStatement, { ...body, ...changes }, party.keys.statementKey),
         ),
       )
-    expect(give({})).toBe('duplicate-share-sum')
+    expect(give({})).toBe('bad-share-sum')
+    // Of a member whose check is not known nothing speaks against the numbers but that it has given others before.
+    expect(give({}, self, { ...answered, checks: new Map() })).toBe('duplicate-share-sum')
     expect(give({ manifest: 'c'.repeat(64) })).toBe('wrong-round')
     expect(give({ plan: 'c'.repeat(64) })).toBe('wrong-round')
     expect(give({ member: self.keys.holder }, other)).toBe('bad-signature')
-    expect(give({ shareSum: Buffer.alloc(6655).toString('base64') })).toBe('bad-share-sum')
-    expect(give({ shareSum: Buffer.alloc(6656, 0xff).toString('base64') })).toBe('bad-share-sum')
+    expect(give({ shareSum: Buffer.alloc(shareBytes(SHARED_NUMBERS) - 1).toString('base64') })).toBe('bad-share-sum')
+    expect(give({ shareSum: Buffer.alloc(shareBytes(SHARED_NUMBERS), 0xff).toString('base64') })).toBe('bad-share-sum')
   })
 })

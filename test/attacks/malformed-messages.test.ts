@@ -3,12 +3,14 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Envelope } from '../../src/crypto/envelope.ts'
 import { signEnvelope } from '../../src/crypto/envelope.ts'
-import { unpackShare } from '../../src/crypto/key-shares.ts'
+import { shareBytes, unpackShare } from '../../src/crypto/key-shares.ts'
 import type { PayloadScheme } from '../../src/crypto/payload-scheme.ts'
 import { createPayloadScheme } from '../../src/crypto/payload-schemes.ts'
+import { SHARED_NUMBERS } from '../../src/crypto/share-check.ts'
 import { readContribution } from '../../src/protocol/collected-contributions.ts'
 import { contributionStatement } from '../../src/protocol/contribution.ts'
 import { planRound, receiveContribution } from '../../src/protocol/coordinator-round.ts'
+import { signedHashSchema } from '../../src/protocol/publication.ts'
 import { shareSumStatement } from '../../src/protocol/share-sum.ts'
 import { parseStatement, readStatement, STATEMENT_SIGNATURES_MAX, signStatement } from '../../src/protocol/statement.ts'
 import { askToAnswer } from '../support/ask-member.ts'
@@ -58,6 +60,9 @@ function randomBytesOf(name: string, length: number): Uint8Array {
   randomnessOf(name).fill(bytes)
   return bytes
 }
+
+/** Of a share: the key's coefficients and the blinding. */
+const SHARE_BYTES = shareBytes(SHARED_NUMBERS)
 
 const read = (envelope: Envelope) => codeOf(readContribution(round.plan, round.planDigest, envelope, made.holder))
 const resign = (payload: Uint8Array | string) =>
@@ -135,25 +140,18 @@ describe('a statement', () => {
   })
 
   it('has one base64 for its bytes, padding and the bits that it leaves over included', () => {
-    const sum = Buffer.from(randomBytesOf('sum', 6656)).toString('base64')
-    const last = sum.indexOf('=') - 1
-    const other = sum.slice(0, last) + String.fromCharCode(sum.charCodeAt(last) + 1) + sum.slice(last + 1)
+    const signature = Buffer.from(randomBytesOf('signature', 64)).toString('base64')
+    const last = signature.indexOf('=') - 1
+    const looser = String.fromCharCode(signature.charCodeAt(last) + 1)
+    const other = signature.slice(0, last) + looser + signature.slice(last + 1)
     // Many decoders give the same bytes.
-    expect(Buffer.from(other, 'base64')).toEqual(Buffer.from(sum, 'base64'))
-    const [{ keys }] = parties
-    const give = (shareSum: string) => {
-      const body = { plan: round.planDigest, manifest: round.planDigest, member: keys.holder, shareSum }
-      const envelope = signEnvelope(shareSumStatement.payloadType, Buffer.from(JSON.stringify(body)), keys.statementKey)
-      return codeOf(readStatement(shareSumStatement, envelope, keys.statementKey.publicKey))
-    }
-    expect(give(sum)).toBe('accepted')
-    for (const odd of [
-      other,
-      sum.replaceAll('=', ''),
-      ` ${sum.slice(1)}`,
-      sum.replaceAll('+', '-').replaceAll('/', '_'),
-    ]) {
-      expect(give(odd)).toBe('malformed-statement')
+    expect(Buffer.from(other, 'base64')).toEqual(Buffer.from(signature, 'base64'))
+    const read = (text: string) =>
+      signedHashSchema.safeParse({ holder: 'hungary', hash: '0'.repeat(32), signature: text })
+    expect(read(signature).success).toBe(true)
+    const urlSafe = signature.replaceAll('+', '-').replaceAll('/', '_')
+    for (const odd of [other, signature.replaceAll('=', ''), ` ${signature.slice(1)}`, urlSafe]) {
+      expect(read(odd).success, odd).toBe(odd === signature)
     }
   })
 
@@ -172,8 +170,10 @@ describe('a statement', () => {
 
 describe('a share', () => {
   it('of another length is refused by its length, before a byte of it is read', () => {
-    for (const length of [0, 6655, 6657, 2 ** 40]) {
-      expect(() => unpackShare(untouchable(length), 2048)).toThrow(expect.objectContaining({ code: 'bad-share' }))
+    for (const length of [0, SHARE_BYTES - 1, SHARE_BYTES + 1, 2 ** 40]) {
+      expect(() => unpackShare(untouchable(length), SHARED_NUMBERS)).toThrow(
+        expect.objectContaining({ code: 'bad-share' }),
+      )
     }
   })
 
@@ -185,8 +185,8 @@ describe('a share', () => {
       const envelope = signEnvelope(shareSumStatement.payloadType, Buffer.from(payload), keys.statementKey)
       return codeOf(readStatement(shareSumStatement, envelope, keys.statementKey.publicKey))
     }
-    expect(sum(6656)).toBe('accepted')
-    expect(sum(6659)).toBe('malformed-statement')
+    expect(sum(SHARE_BYTES)).toBe('accepted')
+    expect(sum(SHARE_BYTES + 3)).toBe('malformed-statement')
     expect(sum(1_000_000)).toBe('malformed-statement')
   })
 })

@@ -6,8 +6,8 @@ import { isSignedBy, statementDigest } from '../../src/crypto/envelope.ts'
 import { sealBox } from '../../src/crypto/sealed-box.ts'
 import { committeeThreshold } from '../../src/protocol/committee.ts'
 import { type Registry, registryHead } from '../../src/protocol/registry.ts'
-import { examineApplication } from '../../src/protocol/registry-request.ts'
-import { embedStatement, membershipStatement } from '../../src/protocol/registry-statements.ts'
+import { examineApplication, examineRegistryRequest } from '../../src/protocol/registry-request.ts'
+import { applicationStatement, embedStatement, membershipStatement } from '../../src/protocol/registry-statements.ts'
 import { countOrganisations, type Member } from '../../src/protocol/round-plan.ts'
 import { signStatement } from '../../src/protocol/statement.ts'
 import {
@@ -165,11 +165,48 @@ describe('a fork of the registry', () => {
     for (let n = 1; n < 100; n++) expect(2 * committeeThreshold(n) - n).toBeGreaterThan(Math.floor((n - 1) / 3))
   })
 
+  it('is not one by another number for the same place, for which members would sign again', () => {
+    const statement = statementFor(registry, applicationOf(zurich, all))
+    const body = JSON.parse(new TextDecoder().decode(statement.payload))
+    const elsewhere = { ...body, sequence: 7 }
+    const renumbered = withSignatures(signStatement(membershipStatement, elsewhere, coordinatorKey), all)
+    expect(codeOf(apply(registry, renumbered))).toBe('registry-out-of-order')
+    // Guard off: it names the same past, and whoever notes a signature for each number has none for this one.
+    expect(elsewhere.previous).toBe(registryHead(registry))
+    expect(codeOf(apply({ ...registry, sequence: 6 }, renumbered))).toBe('accepted')
+  })
+
   it('is not one that continues another past', () => {
     const statement = statementFor(registry, applicationOf(zurich, all), all)
     const elsewhere = { ...registry, head: 'b'.repeat(64) }
     expect(codeOf(apply(elsewhere, statement))).toBe('registry-out-of-order')
     expect(statementDigest(statement)).not.toBe(statementDigest(statementFor(elsewhere, applicationOf(zurich, all))))
+  })
+})
+
+describe('a request that is not what it seems', () => {
+  const all = keysOf(parties)
+
+  it('to another venue is none to this one, whoever has signed it', () => {
+    const body = { venue: 'other.example', member: zurich.member }
+    const foreign = withSignatures(signStatement(applicationStatement, body, zurich.keys.statementKey), all)
+    expect(codeOf(examineApplication(registry, foreign, publicKey))).toBe('registry-out-of-order')
+    expect(codeOf(examineApplication({ ...registry, venue: 'other.example' }, foreign, publicKey))).toBe('accepted')
+  })
+
+  it('for a departure does not enter as a membership', () => {
+    const place = { venue: VENUE, sequence: 5, previous: registryHead(registry) }
+    const application = embedStatement(departureOf(parties[0], all))
+    const body = { ...place, application, admittedAt: '2026-03-01T12:00:00.000Z' }
+    const disguised = withSignatures(signStatement(membershipStatement, body, coordinatorKey), all)
+    expect(codeOf(apply(registry, disguised))).toBe('wrong-statement-type')
+  })
+
+  it('for a departure comes from the coordinator or from who departs, not from a rival', () => {
+    const [cleveland, rival] = parties
+    const departure = departureOf(cleveland, [], rival.keys.statementKey)
+    expect(codeOf(examineRegistryRequest(registry, departure, publicKey))).toBe('bad-signature')
+    expect(codeOf(examineRegistryRequest(registry, departureOf(cleveland), publicKey))).toBe('accepted')
   })
 })
 

@@ -67,7 +67,7 @@ let server: TestServer
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'sluice-jobs-'))
   server = await startTestServer(
-    { expectedPayload: () => undefined, contributionsFor: () => undefined },
+    { expectedPayload: () => undefined, contributionsFor: () => undefined, openingFor: () => undefined },
     { jobs: desk },
   )
   const tls = await server.credentials('researcher', 'ada')

@@ -2,9 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { type Digest, digestOf } from '../../src/crypto/digest.ts'
 import { type Envelope, signatureOver, signEnvelope, statementDigest } from '../../src/crypto/envelope.ts'
 import { type StatementKey, statementKeyFromSeed } from '../../src/crypto/statement-key.ts'
+import { abandonmentStatement } from '../../src/protocol/abandonment.ts'
+import { candidatesStatement } from '../../src/protocol/candidates.ts'
 import { type Contribution, contributionStatement } from '../../src/protocol/contribution.ts'
 import { type CoordinatorRound, planRound, type ReceivedContribution } from '../../src/protocol/coordinator-round.ts'
 import { manifestStatement } from '../../src/protocol/manifest.ts'
+import { drawPlanCommittee } from '../../src/protocol/round-plan.ts'
 import { checkSegment } from '../../src/protocol/segments.ts'
 import { signStatement } from '../../src/protocol/statement.ts'
 
@@ -47,11 +50,12 @@ export function someRound(job: Digest, round = 1): CoordinatorRound {
       step: 'train',
       inputs: [],
       cohort,
-      committee: { members: [...memberKeys.keys()], threshold: 3, tolerates: 0 },
+      committee: { ...drawPlanCommittee({ job, round, cohort }), tolerates: 0 },
       minContributors: 2,
       vector: { precisionBits: 16, segments: [{ name: 'update', length: 8, low: -1, high: 1 }, checkSegment(16)] },
       payload: { scheme: 'kahe-rlwe-2048-54' },
       collectUntil: '2030-01-01T00:00:00.000Z',
+      registry: someDigest(),
     },
     key,
   )
@@ -71,21 +75,40 @@ export function someContribution(round: CoordinatorRound, holder: string, sealed
   return { envelope, digest: statementDigest(envelope), contribution }
 }
 
-/** A manifest of the round; two calls give two manifests, over other contributions. */
-export function someManifest(round: CoordinatorRound): Envelope {
-  const contributions = ['cleveland', 'hungary'].map((holder) => ({
-    holder,
-    contribution: someDigest(),
-    payload: someDigest(),
-  }))
-  const sealedAt = '2029-12-31T00:00:00.000Z'
-  return signStatement(manifestStatement, { plan: round.planDigest, contributions, sealedAt }, key)
+const someEntries = () =>
+  ['cleveland', 'hungary'].map((holder) => ({ holder, contribution: someDigest(), payload: someDigest() }))
+
+/** Candidates of the round; two calls give two sets. */
+export function someCandidates(round: CoordinatorRound): Envelope {
+  const closedAt = '2029-12-30T00:00:00.000Z'
+  const body = { plan: round.planDigest, contributions: someEntries(), nonce: someDigest(), closedAt }
+  return signStatement(candidatesStatement, body, key)
 }
 
-/** The same manifest with the signatures of the committee. */
-export function certify(manifest: Envelope): Envelope {
-  const endorsements = [...memberKeys.values()].map((member) =>
-    signatureOver(manifest.payloadType, manifest.payload, member),
-  )
-  return { ...manifest, signatures: [...manifest.signatures, ...endorsements] }
+/** A manifest of the round; two calls give two manifests, over other contributions. */
+export function someManifest(round: CoordinatorRound): Envelope {
+  const body = {
+    plan: round.planDigest,
+    candidates: someDigest(),
+    contributions: someEntries(),
+    checks: [someDigest(), someDigest(), someDigest()],
+    excluded: [],
+    setAside: [],
+    sealedAt: '2029-12-31T00:00:00.000Z',
+  }
+  return signStatement(manifestStatement, body, key)
+}
+
+/** The coordinator's abandonment of the round; two calls give two. */
+export function someAbandonment(round: CoordinatorRound): Envelope {
+  const body = { plan: round.planDigest, reason: someDigest(), abandonedAt: '2030-01-01T00:00:00.000Z' }
+  return signStatement(abandonmentStatement, body, key)
+}
+
+/** The same manifest, or abandonment, with the signatures of the first members of the cohort. */
+export function certify(statement: Envelope, members = memberKeys.size): Envelope {
+  const signatures = [...memberKeys.values()]
+    .slice(0, members)
+    .map((member) => signatureOver(statement.payloadType, statement.payload, member))
+  return { ...statement, signatures: [...statement.signatures, ...signatures] }
 }

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { CoordinatorStore, JobEvent } from '../../src/coordinator/ports.ts'
 import { type Digest, digestOf } from '../../src/crypto/digest.ts'
-import { statementDigest } from '../../src/crypto/envelope.ts'
+import { type Envelope, statementDigest } from '../../src/crypto/envelope.ts'
 import type { CoordinatorRound, RoundPhase } from '../../src/protocol/coordinator-round.ts'
 import {
   certify,
+  someAbandonment,
+  someCandidates,
   someContribution,
   someDigest,
   someJob,
@@ -46,6 +48,14 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
       const round = someRound(await queueJob())
       await store.addRound(round)
       return round
+    }
+
+    /** Candidates and a manifest, and the round moved to where they stand. */
+    async function sealOne(round: CoordinatorRound) {
+      const [candidates, manifest] = [someCandidates(round), someManifest(round)]
+      await store.setRoundPhase(round.planDigest, 'checking', { candidates })
+      await store.setRoundPhase(round.planDigest, 'sealed', { manifest })
+      return { candidates, manifest }
     }
 
     async function phaseOf({ plan, planDigest }: CoordinatorRound) {
@@ -224,8 +234,9 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
         const round = await planOne()
         await store.addRound(round)
         const { job } = round.plan
+        const { planDigest, planEnvelope: plan } = round
         expect(await store.listRounds(job)).toEqual([
-          { planDigest: round.planDigest, job, round: 1, step: 'train', phase: 'collecting' },
+          { planDigest, job, round: 1, step: 'train', phase: 'collecting', plan },
         ])
         await expect(store.addRound(someRound(job, 1))).rejects.toMatchObject({ code: 'conflict' })
         await expect(store.addRound(someRound(someDigest(), 1))).rejects.toMatchObject({ code: 'not-found' })
@@ -256,11 +267,11 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
 
       it('goes through all phases, and repeats each without effect', async () => {
         const round = await planOne()
-        const manifest = someManifest(round)
-        const certificate = certify(manifest)
-        const steps: [RoundPhase, { manifest?: typeof manifest }?][] = [
+        const [candidates, manifest] = [someCandidates(round), someManifest(round)]
+        const steps: [RoundPhase, { candidates?: Envelope; manifest?: Envelope }?][] = [
+          ['checking', { candidates }],
           ['sealed', { manifest }],
-          ['certified', { manifest: certificate }],
+          ['certified', { manifest: certify(manifest) }],
           ['opened'],
           ['published'],
         ]
@@ -272,22 +283,23 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
       })
 
       it('never skips a phase and never goes back', async () => {
-        const phases: RoundPhase[] = ['collecting', 'sealed', 'certified', 'opened', 'published', 'abandoned']
+        const phases = ['collecting', 'checking', 'sealed', 'certified', 'opened', 'published', 'abandoned'] as const
         const allowed = new Set([
-          'collecting>sealed',
+          'collecting>checking',
+          'checking>sealed',
           'sealed>certified',
           'certified>opened',
           'opened>published',
-          ...['collecting', 'sealed', 'certified', 'opened'].map((phase) => `${phase}>abandoned`),
+          ...phases.slice(0, 5).map((phase) => `${phase}>abandoned`),
           ...phases.map((phase) => `${phase}>${phase}`),
         ])
         for (const from of phases) {
           for (const to of phases) {
             const round = await planOne()
-            const manifest = someManifest(round)
+            const options = { candidates: someCandidates(round), manifest: someManifest(round) }
             const path = from === 'abandoned' ? ['abandoned' as const] : phases.slice(1, phases.indexOf(from) + 1)
-            for (const phase of path) await store.setRoundPhase(round.planDigest, phase, { manifest })
-            const moved = await store.setRoundPhase(round.planDigest, to, { manifest }).then(
+            for (const phase of path) await store.setRoundPhase(round.planDigest, phase, options)
+            const moved = await store.setRoundPhase(round.planDigest, to, options).then(
               () => 'moved',
               (error) => error.code,
             )
@@ -299,9 +311,40 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
         }
       })
 
+      it('refuses other candidates once there are some, at the close and at every phase after it', async () => {
+        const round = await planOne()
+        const candidates = someCandidates(round)
+        await store.setRoundPhase(round.planDigest, 'checking', { candidates })
+        const refusedWith = async (phase: RoundPhase) => {
+          const options = { candidates: someCandidates(round), manifest: someManifest(round) }
+          await expect(store.setRoundPhase(round.planDigest, phase, options)).rejects.toMatchObject({
+            code: 'conflict',
+            message: expect.stringContaining('other candidates'),
+          })
+          expect((await store.loadRound(round.planDigest)).candidates).toEqual(candidates)
+        }
+        await refusedWith('checking')
+        await refusedWith('sealed')
+        await refusedWith('abandoned')
+      })
+
+      it('lets exactly one of several closes win that come at once', async () => {
+        const round = await planOne()
+        const sets = [0, 1, 2, 3].map(() => someCandidates(round))
+        const closes = await Promise.allSettled(
+          sets.map((candidates) => store.setRoundPhase(round.planDigest, 'checking', { candidates })),
+        )
+        const winners = sets.filter((_, i) => closes[i].status === 'fulfilled')
+        expect(winners).toHaveLength(1)
+        for (const close of closes) {
+          if (close.status === 'rejected') expect(close.reason).toMatchObject({ code: 'conflict' })
+        }
+        expect((await store.loadRound(round.planDigest)).candidates).toEqual(winners[0])
+      })
+
       it('refuses a second manifest, at the seal and at every phase after it', async () => {
         const round = await planOne()
-        const manifest = someManifest(round)
+        const { manifest } = await sealOne(round)
         const refusedWith = async (phase: RoundPhase) => {
           const other = someManifest(round)
           await expect(store.setRoundPhase(round.planDigest, phase, { manifest: other })).rejects.toMatchObject({
@@ -309,7 +352,6 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
             message: expect.stringContaining('another manifest'),
           })
         }
-        await store.setRoundPhase(round.planDigest, 'sealed', { manifest })
         await refusedWith('sealed')
         await refusedWith('certified')
         await store.setRoundPhase(round.planDigest, 'certified', { manifest: certify(manifest) })
@@ -320,6 +362,7 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
       it('lets exactly one of several seals win that come at once', async () => {
         for (let repetition = 0; repetition < 5; repetition++) {
           const round = await planOne()
+          await store.setRoundPhase(round.planDigest, 'checking', { candidates: someCandidates(round) })
           const manifests = [0, 1, 2, 3].map(() => someManifest(round))
           const seals = await Promise.allSettled(
             manifests.map((manifest) => store.setRoundPhase(round.planDigest, 'sealed', { manifest })),
@@ -333,12 +376,27 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
         }
       })
 
+      it('loads a round as it was last stored: plan, contributions, candidates, and the manifest with its signatures', async () => {
+        const round = await planOne()
+        const { planDigest } = round
+        expect(await store.loadRound(planDigest)).toEqual(round)
+        const received = ['hungary', 'cleveland'].map((holder) => someContribution(round, holder))
+        for (const each of received) await store.addContribution(planDigest, each.contribution.holder, each)
+        const { candidates, manifest } = await sealOne(round)
+        const contributions = new Map(received.map((each) => [each.contribution.holder, each]))
+        const sealed = { ...round, phase: 'sealed', contributions, candidates, manifest }
+        expect(await store.loadRound(planDigest)).toEqual(sealed)
+        await store.setRoundPhase(planDigest, 'certified', { manifest: certify(manifest) })
+        const certified = { ...sealed, phase: 'certified', manifest: certify(manifest) }
+        expect(await store.loadRound(planDigest)).toEqual(certified)
+        await expect(store.loadRound(someDigest())).rejects.toMatchObject({ code: 'not-found' })
+      })
+
       async function openOne(): Promise<CoordinatorRound> {
         const round = await planOne()
-        const manifest = someManifest(round)
-        for (const phase of ['sealed', 'certified', 'opened'] as const) {
-          await store.setRoundPhase(round.planDigest, phase, { manifest })
-        }
+        const { manifest } = await sealOne(round)
+        await store.setRoundPhase(round.planDigest, 'certified', { manifest: certify(manifest) })
+        await store.setRoundPhase(round.planDigest, 'opened')
         return round
       }
 
@@ -351,7 +409,7 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
         await store.publishRound(round.planDigest, publication, output, at(9), published)
         const position = await store.appendStatement(publication)
         await store.publishRound(round.planDigest, publication, output, at(9), published)
-        expect(await phaseOf(round)).toBe('published')
+        expect(await store.listRounds(round.plan.job)).toMatchObject([{ phase: 'published', publication }])
         expect(await store.listJobOutputs(round.plan.job)).toEqual([output])
         expect(await store.listJobEvents(round.plan.job, 0, 10)).toEqual([{ sequence: 1, at: at(9), event: published }])
         expect(await store.appendStatement(publication)).toBe(position)
@@ -367,6 +425,7 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
           store.publishRound(planDigest, someStatement(), { ...taken, digest: someDigest() }, at(9), published)
         await expect(publish(round.planDigest)).rejects.toMatchObject({ code: 'conflict' })
         expect(await phaseOf(round)).toBe('opened')
+        expect((await store.listRounds(round.plan.job))[0]).not.toHaveProperty('publication')
         expect(await store.listJobEvents(round.plan.job, 0, 10)).toEqual([])
         const early = await planOne()
         await expect(publish(early.planDigest)).rejects.toMatchObject({ code: 'conflict' })
@@ -374,10 +433,24 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
         expect(await store.appendStatement(someStatement())).toBe(before + 1)
       })
 
-      it('refuses a seal without a manifest, and a round that it does not know', async () => {
+      it('keeps the first publication of a round, with the round', async () => {
+        const round = await openOne()
+        const publication = someStatement()
+        const output = { name: 'model', version: 1, digest: someDigest() }
+        await store.publishRound(round.planDigest, publication, output, at(9), published)
+        const position = await store.findStatement(statementDigest(publication))
+        await store.publishRound(round.planDigest, someStatement(), output, at(9), published).catch(() => undefined)
+        expect(await store.listRounds(round.plan.job)).toMatchObject([{ publication }])
+        expect(await store.findStatement(statementDigest(publication))).toBe(position)
+      })
+
+      it('refuses a close without candidates, a seal without a manifest, and a round that it does not know', async () => {
         const round = await planOne()
-        await expect(store.setRoundPhase(round.planDigest, 'sealed')).rejects.toMatchObject({ code: 'invalid-value' })
+        await expect(store.setRoundPhase(round.planDigest, 'checking')).rejects.toMatchObject({ code: 'invalid-value' })
         expect(await phaseOf(round)).toBe('collecting')
+        await store.setRoundPhase(round.planDigest, 'checking', { candidates: someCandidates(round) })
+        await expect(store.setRoundPhase(round.planDigest, 'sealed')).rejects.toMatchObject({ code: 'invalid-value' })
+        expect(await phaseOf(round)).toBe('checking')
         await expect(store.setRoundPhase(someDigest(), 'abandoned')).rejects.toMatchObject({ code: 'not-found' })
       })
 
@@ -388,26 +461,76 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
         expect(await store.listRounds(round.plan.job)).toMatchObject([{ reason: 'two of three holders left' }])
       })
 
-      it('abandons what a dead process left open, and nothing else', async () => {
-        const job = await queueJob()
-        const rounds = [1, 2, 3, 4].map((round) => someRound(job, round))
-        const elsewhere = await planOne()
-        for (const round of rounds) await store.addRound(round)
-        const manifests = rounds.map(someManifest)
-        for (const phase of ['sealed', 'certified', 'opened', 'published'] as const) {
-          await store.setRoundPhase(rounds[0].planDigest, phase, { manifest: manifests[0] })
+      it('keeps the abandonment of an abandoned round, whose signatures may grow, and refuses another', async () => {
+        const round = await planOne()
+        await store.setRoundPhase(round.planDigest, 'abandoned', { reason: 'two of three holders left' })
+        const abandonment = someAbandonment(round)
+        for (const members of [0, 0, 1, 2, 2, 3]) {
+          const signed = certify(abandonment, members)
+          await store.setAbandonment(round.planDigest, signed)
+          expect(await store.listRounds(round.plan.job)).toMatchObject([{ phase: 'abandoned', abandonment: signed }])
         }
-        await store.setRoundPhase(rounds[1].planDigest, 'abandoned', { reason: 'before' })
-        await store.setRoundPhase(rounds[2].planDigest, 'sealed', { manifest: manifests[2] })
+        const another = store.setAbandonment(round.planDigest, someAbandonment(round))
+        await expect(another).rejects.toMatchObject({
+          code: 'conflict',
+          message: expect.stringContaining('another abandonment'),
+        })
+        expect(await store.listRounds(round.plan.job)).toMatchObject([{ abandonment: certify(abandonment) }])
+      })
+
+      it('lets exactly one of several abandonments win that come at once', async () => {
+        const round = await planOne()
+        await store.setRoundPhase(round.planDigest, 'abandoned')
+        const abandonments = [0, 1, 2, 3].map(() => someAbandonment(round))
+        const stored = await Promise.allSettled(
+          abandonments.map((abandonment) => store.setAbandonment(round.planDigest, abandonment)),
+        )
+        const winners = abandonments.filter((_, i) => stored[i].status === 'fulfilled')
+        expect(winners).toHaveLength(1)
+        expect(await store.listRounds(round.plan.job)).toMatchObject([{ abandonment: winners[0] }])
+      })
+
+      it('has no abandonment of a round that goes on, was published, or is unknown', async () => {
+        const [collecting, opened] = [await planOne(), await openOne()]
+        for (const round of [collecting, opened]) {
+          await expect(store.setAbandonment(round.planDigest, someAbandonment(round))).rejects.toMatchObject({
+            code: 'conflict',
+            message: expect.stringContaining('only an abandoned one'),
+          })
+          expect((await store.listRounds(round.plan.job))[0]).not.toHaveProperty('abandonment')
+        }
+        const unknown = store.setAbandonment(someDigest(), someAbandonment(collecting))
+        await expect(unknown).rejects.toMatchObject({ code: 'not-found' })
+      })
+
+      it('abandons what a dead process left unsealed, and nothing else', async () => {
+        const job = await queueJob()
+        const to = ['checking', 'sealed', 'certified', 'opened', 'published'] as const
+        const rounds = [0, 1, 2, 3, 4, 5].map((count) => ({
+          round: someRound(job, count + 1),
+          path: to.slice(0, count),
+        }))
+        const gone = someRound(job, 7)
+        const elsewhere = await planOne()
+        for (const { round, path } of rounds) {
+          await store.addRound(round)
+          const options = { candidates: someCandidates(round), manifest: someManifest(round) }
+          for (const phase of path) await store.setRoundPhase(round.planDigest, phase, options)
+        }
+        await store.addRound(gone)
+        await store.setRoundPhase(gone.planDigest, 'abandoned', { reason: 'before' })
         const abandoned = await store.abandonUnsealedRounds(job, 'the coordinator stopped')
-        expect(abandoned).toEqual([rounds[2].planDigest, rounds[3].planDigest])
+        expect(abandoned).toEqual([rounds[0].round.planDigest, rounds[1].round.planDigest])
         expect(await store.abandonUnsealedRounds(job, 'again')).toEqual([])
         const listed = await store.listRounds(job)
         expect(listed.map(({ phase, reason }) => [phase, reason])).toEqual([
+          ['abandoned', 'the coordinator stopped'],
+          ['abandoned', 'the coordinator stopped'],
+          ['sealed', undefined],
+          ['certified', undefined],
+          ['opened', undefined],
           ['published', undefined],
           ['abandoned', 'before'],
-          ['abandoned', 'the coordinator stopped'],
-          ['abandoned', 'the coordinator stopped'],
         ])
         expect(await phaseOf(elsewhere)).toBe('collecting')
       })
@@ -418,7 +541,7 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
       const round = await planOne()
       const statement = someStatement()
       const position = await store.appendStatement(statement)
-      await store.setRoundPhase(round.planDigest, 'sealed', { manifest: someManifest(round) })
+      const { candidates, manifest } = await sealOne(round)
       await store.log.publish(1, 'a checkpoint')
       const before = await store.findJob(round.plan.job)
       await store.close()
@@ -428,7 +551,7 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
       expect(await store.findJob(round.plan.job)).toEqual(before)
       expect(await store.appendStatement(statement)).toBe(position)
       expect(await store.log.readCheckpoint()).toBe('a checkpoint')
-      expect(await phaseOf(round)).toBe('sealed')
+      expect(await store.loadRound(round.planDigest)).toEqual({ ...round, phase: 'sealed', candidates, manifest })
       await expect(
         store.setRoundPhase(round.planDigest, 'sealed', { manifest: someManifest(round) }),
       ).rejects.toMatchObject({ code: 'conflict' })

@@ -3,7 +3,7 @@ import { heartJob } from '../../nodes/examples/heart/jobs.ts'
 import type { Coordinator } from '../../src/coordinator/coordinator.ts'
 import type { JobEvent, StoredJobEvent } from '../../src/coordinator/ports.ts'
 import { packShare, SHARE_MODULUS, unpackShare } from '../../src/crypto/key-shares.ts'
-import { RING_DEGREE } from '../../src/crypto/ring-constants.ts'
+import { SHARED_NUMBERS } from '../../src/crypto/share-check.ts'
 import { shareSumStatement } from '../../src/protocol/share-sum.ts'
 import { parseStatement, signStatement } from '../../src/protocol/statement.ts'
 import { accepted, refused } from '../../src/sluice-error.ts'
@@ -158,7 +158,7 @@ describe('a job', () => {
         const reply = acceptedOf(await answer())
         if (reply.kind !== 'share-sum') throw new Error('expected a share sum')
         const body = acceptedOf(parseStatement(shareSumStatement, reply.envelope))
-        const share = unpackShare(Buffer.from(body.shareSum, 'base64'), RING_DEGREE)
+        const share = unpackShare(Buffer.from(body.shareSum, 'base64'), SHARED_NUMBERS)
         share[5] = (share[5] + 1) % SHARE_MODULUS
         const shareSum = Buffer.from(packShare(share)).toString('base64')
         return accepted({

@@ -7,14 +7,15 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/cli/coordinator-process.ts'
 import { OpenRounds } from '../../src/coordinator/open-rounds.ts'
 import type { CoordinatorStore, HolderDirectory, ReceivedReply } from '../../src/coordinator/ports.ts'
-import { type HolderNote, runRound } from '../../src/coordinator/run-round.ts'
+import type { HolderNote } from '../../src/coordinator/round-context.ts'
+import { runRound } from '../../src/coordinator/run-round.ts'
 import { type Digest, digestOf } from '../../src/crypto/digest.ts'
 import { statementDigest } from '../../src/crypto/envelope.ts'
 import { packShare, SHARE_MODULUS, unpackShare } from '../../src/crypto/key-shares.ts'
 import type { PayloadScheme } from '../../src/crypto/payload-scheme.ts'
 import { createPayloadScheme } from '../../src/crypto/payload-schemes.ts'
 import { type PayloadWorkers, startPayloadWorkers } from '../../src/crypto/payload-workers.ts'
-import { RING_DEGREE } from '../../src/crypto/ring-constants.ts'
+import { SHARED_NUMBERS } from '../../src/crypto/share-check.ts'
 import { answerCertificate, endorseManifest } from '../../src/protocol/committee-member.ts'
 import type { HolderReply, HolderRequest } from '../../src/protocol/holder-messages.ts'
 import { type RoundPlan, roundPlanStatement } from '../../src/protocol/round-plan.ts'
@@ -262,7 +263,7 @@ describe('a round', () => {
       on('answer', async (duty) => {
         const reply = acceptedOf(await duty()) as Extract<HolderReply, { kind: 'share-sum' }>
         const body = acceptedOf(parseStatement(shareSumStatement, reply.envelope))
-        const share = unpackShare(Buffer.from(body.shareSum, 'base64'), RING_DEGREE)
+        const share = unpackShare(Buffer.from(body.shareSum, 'base64'), SHARED_NUMBERS)
         share[7] = (share[7] + 12_345) % SHARE_MODULUS
         const { statementKey } = parties.find(({ keys }) => keys.holder === 'geneva')!.keys
         const shareSum = Buffer.from(packShare(share)).toString('base64')

@@ -11,10 +11,22 @@ import { holderPolicySchema } from '../../nodes/holder/holder-policy.ts'
 import { HolderJournal } from '../../nodes/holder/journal.ts'
 import { jobSpecificationSchema } from '../../src/learning/job-specification.ts'
 import { parseModel } from '../../src/learning/model.ts'
+import { abandonmentSchema } from '../../src/protocol/abandonment.ts'
+import { candidatesSchema } from '../../src/protocol/candidates.ts'
+import { certificateSchema } from '../../src/protocol/certificate.ts'
 import { contributionSchema } from '../../src/protocol/contribution.ts'
+import { dealingSchema } from '../../src/protocol/dealing.ts'
 import { manifestSchema } from '../../src/protocol/manifest.ts'
+import { payloadHashSchema } from '../../src/protocol/payload-hash.ts'
 import { publicationSchema } from '../../src/protocol/publication.ts'
+import {
+  applicationSchema,
+  departureSchema,
+  membershipSchema,
+  revocationSchema,
+} from '../../src/protocol/registry-statements.ts'
 import { roundPlanSchema } from '../../src/protocol/round-plan.ts'
+import { shareCheckSchema } from '../../src/protocol/share-check.ts'
 import { shareSumSchema } from '../../src/protocol/share-sum.ts'
 import { migrate, readMigrations } from '../../src/store/migrations.ts'
 import { openPgliteDatabase } from '../../src/store/pglite-database.ts'
@@ -109,9 +121,29 @@ describe('docs/PROTOCOL.md', () => {
     const real = {
       'round-plan': roundPlanSchema,
       contribution: contributionSchema,
+      candidates: candidatesSchema,
+      'share-check': shareCheckSchema,
+      dealing: dealingSchema,
       manifest: manifestSchema,
+      certificate: certificateSchema,
       'share-sum': shareSumSchema,
+      'payload-hash': payloadHashSchema,
       publication: publicationSchema,
+      abandonment: abandonmentSchema,
+    }
+    expect([...shown.keys()]).toEqual(Object.keys(real))
+    for (const [name, { shape }] of Object.entries(real)) {
+      expect(codeIn(shown.get(name)!.fields), name).toEqual(Object.keys(shape))
+    }
+  })
+
+  it('names the fields of every statement about members, in their order', () => {
+    const shown = documentedTable('docs/PROTOCOL.md', 'membership')
+    const real = {
+      application: applicationSchema,
+      departure: departureSchema,
+      membership: membershipSchema,
+      revocation: revocationSchema,
     }
     expect([...shown.keys()]).toEqual(Object.keys(real))
     for (const [name, { shape }] of Object.entries(real)) {

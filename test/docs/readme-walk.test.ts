@@ -18,13 +18,23 @@ const PORT = '7443'
 /** How long the walk's processes have to go. */
 const STOP_MS = 10_000
 
-async function freePort(): Promise<string> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as { port: number }
+async function isFree(port: number): Promise<boolean> {
+  const probe = createServer().listen(port, '127.0.0.1')
+  const free = await once(probe, 'listening').then(
+    () => true,
+    () => false,
+  )
   probe.close()
-  await once(probe, 'close')
-  return String(port)
+  return free
+}
+
+/** A port that nobody listens on, nor on the two after it: enrolment and the log take those. */
+async function freePort(): Promise<string> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000)
+    const free = await Promise.all([port, port + 1, port + 2].map(isFree))
+    if (free.every(Boolean)) return String(port)
+  }
 }
 
 /** Runs a script with all that it starts in a process group of its own, and ends the group when the script has ended. */

@@ -1,4 +1,5 @@
 import { mutateJson } from './json-mutator.ts'
+import { mutateProtobuf, varint } from './protobuf-mutator.ts'
 import type { RandomStream } from './random-stream.ts'
 
 /** No mutation makes an input longer: what a peer may send at once (src/wire/limits.ts), divided by what speed allows. */
@@ -78,6 +79,17 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
       bytes.subarray(index + digits.length),
     )
   },
+  /** A word of a text becomes another: of base64, of a number, of nothing. */
+  word: (bytes, random) => {
+    const words = [
+      ...Buffer.from(bytes)
+        .toString('latin1')
+        .matchAll(/[\w+/=-]+/g),
+    ].slice(0, 64)
+    if (words.length === 0) return bytes.slice()
+    const { index, 0: word } = random.pick(words)
+    return join(bytes.subarray(0, index), Buffer.from(random.pick(EDGE_WORDS)), bytes.subarray(index + word.length))
+  },
   text: (bytes, random) => insert(bytes, random, random.pick(TEXT_TRICKS)),
   /** A line of a text left out, doubled or swapped with the next. */
   lines: (bytes, random) => {
@@ -89,6 +101,7 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
     else lines.splice(at, 2, ...lines.slice(at, at + 2).reverse())
     return Buffer.from(lines.join('\n'), 'latin1')
   },
+  protobuf: (bytes, random) => mutateProtobuf(bytes, random) ?? bytes.slice(),
   json: (bytes, random) => mutateJson(bytes, random) ?? bytes.slice(),
   jsonTwice: (bytes, random) => {
     const once = mutateJson(bytes, random)
@@ -96,8 +109,8 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
   },
 }
 
-/** Where there is no JSON its tricks cost nothing; where there is, the others seldom come past the parser. */
-const NAMES = [...Object.keys(MUTATIONS), ...Array<string>(6).fill('json')]
+/** Where a format is not there its tricks cost little; where it is, all the others seldom come past the parser. */
+const NAMES = [...Object.keys(MUTATIONS), ...Array<string>(6).fill('json'), ...Array<string>(4).fill('protobuf')]
 
 /** One to four mutations, one after the other, of an input of the corpus. */
 export function mutate(corpus: readonly Uint8Array[], random: RandomStream): Uint8Array {
@@ -119,6 +132,7 @@ const EDGE_DECIMALS = [
   ...EDGE_INTEGERS.map(String),
   ...['-1', '-0', '00', '01', '1e3', '1e400', '0x10', '+1', '1.5', '', '٣', '9'.repeat(400)],
 ]
+const EDGE_WORDS = ['', 'A', 'AA==', 'AB==', 'AAAA', 'AAAAAA==', `${'A'.repeat(43)}=`, 'null', 'old', 'x'.repeat(256)]
 /** Bytes that look like text and are not, and characters that readers of text disagree about. */
 const TEXT_TRICKS: readonly Uint8Array[] = [
   ...[[0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xff], [0xe2, 0x80], [0xef, 0xbb, 0xbf]],
@@ -155,12 +169,4 @@ function fixedWidth(random: RandomStream): Uint8Array {
   const width = random.pick([1, 2, 4, 8])
   view.setBigUint64(0, random.pick(EDGE_INTEGERS), littleEndian)
   return new Uint8Array(view.buffer, littleEndian ? 0 : 8 - width, width)
-}
-
-/** Base 128, least significant group first (protobuf encoding, Base 128 Varints). */
-function varint(value: bigint): Uint8Array {
-  const bytes: number[] = []
-  let rest = value
-  for (; rest > 127n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128)
-  return Uint8Array.from([...bytes, Number(rest)])
 }

@@ -2,6 +2,7 @@
  * Every decoder that reads from the network, under bytes that nobody should send. `SLUICE_FUZZ_SECONDS` says for how long,
  * `SLUICE_FUZZ_SEED` repeats a run, `SLUICE_FUZZ_ONLY` takes the decoders whose name contains it.
  */
+import { readdirSync, readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { allTargets } from './all-targets.ts'
 import { installAllocationMeter } from './allocation-meter.ts'
@@ -10,6 +11,7 @@ import type { FuzzTarget } from './fuzz-target.ts'
 import { type Finding, judgeInput } from './judge-input.ts'
 import { REGRESSIONS } from './regressions.ts'
 
+const SOURCES = new URL('../../src/', import.meta.url)
 const seconds = Number(process.env.SLUICE_FUZZ_SECONDS ?? 600)
 const seed = Number(process.env.SLUICE_FUZZ_SEED ?? Date.now())
 const only = process.env.SLUICE_FUZZ_ONLY ?? ''
@@ -32,6 +34,17 @@ describe('every decoder of bytes from the network', () => {
         })
       }
     }
+  })
+
+  it('is here, as far as the code says what it reads: every kind of statement', () => {
+    const sources = readdirSync(SOURCES, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
+    const kinds = sources.flatMap((name) =>
+      [...readFileSync(new URL(name, SOURCES), 'utf8').matchAll(/= defineStatement(?:<\w+>)?\('([a-z-]+)'/g)].map(
+        ([, kind]) => kind,
+      ),
+    )
+    expect(kinds.length).toBeGreaterThan(10)
+    expect(targets.map(({ name }) => name)).toEqual(expect.arrayContaining(kinds.map((kind) => `statement: ${kind}`)))
   })
 
   it.each(REGRESSIONS)('keeps its word where it once did not: $target: $what', async ({ target: name, input }) => {

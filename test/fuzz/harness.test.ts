@@ -2,8 +2,11 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { MUTATIONS, mutate } from './byte-mutator.ts'
 import { type FuzzReport, runFuzz } from './fuzz-run.ts'
+import { mutateProtobuf } from './protobuf-mutator.ts'
 import { RandomStream } from './random-stream.ts'
 
+/** A message that holds a text and a message. */
+const MESSAGE = Uint8Array.of(0x0a, 2, 0x61, 0x62, 0x12, 4, 0x08, 5, 0x12, 0)
 const CORPUS = ['{"a":[1,2,{"b":"c"}],"d":1234}', 'old 5\nAAAA\n\nnote\n'].map(
   (text) => new Uint8Array(Buffer.from(text)),
 )
@@ -48,11 +51,12 @@ describe('the mutator', () => {
     expect(run(stream())).not.toEqual(run(new RandomStream(42, 'other')))
   })
 
-  it.each(Object.entries(MUTATIONS))('%s changes most inputs, and never the corpus', (_, mutation) => {
+  it.each(Object.entries(MUTATIONS))('%s changes most inputs, and never the corpus', (name, mutation) => {
     const random = stream()
     const before = CORPUS.map((bytes) => Buffer.from(bytes).toString('hex'))
-    const mutants = Array.from({ length: 200 }, () => mutation(CORPUS[0], random, CORPUS[1]))
-    expect(mutants.filter((mutant) => Buffer.compare(mutant, CORPUS[0]) !== 0).length).toBeGreaterThan(100)
+    const input = name === 'protobuf' ? MESSAGE : CORPUS[0]
+    const mutants = Array.from({ length: 200 }, () => mutation(input, random, CORPUS[1]))
+    expect(mutants.filter((mutant) => Buffer.compare(mutant, input) !== 0).length).toBeGreaterThan(100)
     expect(CORPUS.map((bytes) => Buffer.from(bytes).toString('hex'))).toEqual(before)
   })
 
@@ -65,5 +69,16 @@ describe('the mutator', () => {
     expect(texts.some((text) => text.includes('[[[[[[[['))).toBe(true)
     expect(texts.some((text) => text.includes('1e400'))).toBe(true)
     expect(texts.some((text) => text.includes('__proto__'))).toBe(true)
+  })
+
+  it('keeps the lengths of protobuf right when it leaves fields out, doubles and moves them', () => {
+    const random = stream()
+    const lengths = Array.from({ length: 300 }, () => mutateProtobuf(MESSAGE, random)!).map((mutant) => {
+      // One mutation further it is still a message.
+      expect(mutant.length === 0 || mutateProtobuf(mutant, random)).toBeTruthy()
+      return mutant.length
+    })
+    expect(new Set(lengths).size).toBeGreaterThan(4)
+    expect(mutateProtobuf(MESSAGE.subarray(0, 9), random)).toBeUndefined()
   })
 })

@@ -14,20 +14,36 @@ import { openTrainerThread } from '../../nodes/trainers/tfjs/trainer-thread.ts'
 import { planStep } from '../../src/coordinator/plan-next-round.ts'
 import { type Digest, digestOf } from '../../src/crypto/digest.ts'
 import { type Envelope, statementDigest } from '../../src/crypto/envelope.ts'
+import { formatLinearHash } from '../../src/crypto/linear-hash.ts'
 import { type PayloadWorkers, startPayloadWorkers } from '../../src/crypto/payload-workers.ts'
 import { systemRandomness } from '../../src/crypto/randomness.ts'
 import { initialWeights } from '../../src/learning/initial-weights.ts'
 import { type JobSpecification, jobStatement, parseJobSpecification } from '../../src/learning/job-specification.ts'
-import type { JobStep } from '../../src/learning/job-steps.ts'
 import { encodeModelFile } from '../../src/learning/model-file.ts'
 import { logistic } from '../../src/learning/model-presets.ts'
+import { initialModel } from '../../src/learning/round-output.ts'
 import { payloadDigest } from '../../src/protocol/contribution.ts'
-import { planRound } from '../../src/protocol/coordinator-round.ts'
+import { type CoordinatorRound, planRound } from '../../src/protocol/coordinator-round.ts'
+import type { HolderReply, HolderRequest } from '../../src/protocol/holder-messages.ts'
+import { manifestStatement } from '../../src/protocol/manifest.ts'
+import { hashChallenge, payloadHashStatement } from '../../src/protocol/payload-hash.ts'
 import { publicationStatement } from '../../src/protocol/publication.ts'
-import { type RoundPlan, roundPlanStatement } from '../../src/protocol/round-plan.ts'
-import { parseStatement, signStatement } from '../../src/protocol/statement.ts'
+import type { RangeEvidence } from '../../src/protocol/round-log.ts'
+import { planParameters, type RoundPlan } from '../../src/protocol/round-plan.ts'
+import { readStatement, signStatement } from '../../src/protocol/statement.ts'
+import { accepted, refused, type Verdict } from '../../src/sluice-error.ts'
 import { WireError } from '../../src/wire/wire-error.ts'
-import { acceptedOf, codeOf, coordinatorKey, createParties, floorsOf, type Party } from '../support/round-fixtures.ts'
+import { abandonmentOf } from '../support/ask-member.ts'
+import {
+  acceptedOf,
+  codeOf,
+  coordinatorKey,
+  createParties,
+  endorseWith,
+  floorsOf,
+  type Party,
+} from '../support/round-fixtures.ts'
+import { logKey, TestLog } from '../support/test-log.ts'
 
 const CANARY = 'Quetzalcoatl'
 const specification = parseJobSpecification({ ...heartJob('logistic', 'ab'.repeat(32), 1), holders: undefined })
@@ -39,9 +55,12 @@ describe('a holder node', () => {
   let workers: PayloadWorkers
   const trainer = openTrainerThread({ backend: 'cpu' })
   const artifacts = new Map<Digest, Uint8Array>()
-  const uploads: Digest[] = []
+  /** Chunks by plan, in the order of the uploads. */
+  const uploads = new Map<Digest, Uint8Array[]>()
   const logged: string[] = []
   const journals: HolderJournal[] = []
+  /** The venue's log. */
+  let log: TestLog
 
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), 'sluice-holder-'))
@@ -50,6 +69,7 @@ describe('a holder node', () => {
       baseDirectory: heartDirectory,
     })
     workers = await startPayloadWorkers({ threads: 1 })
+    log = await TestLog.create()
   })
   afterAll(async () => {
     dataset.close()
@@ -65,6 +85,11 @@ describe('a holder node', () => {
     return new HolderAgent({
       ...self,
       floors: floorsOf(self, parties),
+      logKey,
+      members: {
+        membersAt: async () => accepted(new Map(parties.map(({ member }) => [member.holder, member]))),
+        endorse: async () => refused('approval-needed', 'Nobody is admitted here.'),
+      },
       policy: holderPolicySchema.parse({ datasets: { heart: {} }, ...policy }),
       datasets: new Map([['heart', dataset]]),
       trainer,
@@ -72,17 +97,14 @@ describe('a holder node', () => {
       journal,
       coordinator: {
         upload: async (plan, chunks) => {
-          const digests: Digest[] = []
-          let bytes = 0
-          for await (const chunk of chunks) {
-            digests.push(digestOf(chunk))
-            bytes += chunk.length
-          }
-          uploads.push(plan)
-          return { digest: payloadDigest(digests), bytes }
+          const received = await Array.fromAsync(chunks)
+          uploads.set(plan, received)
+          const bytes = received.reduce((sum, { length }) => sum + length, 0)
+          return { digest: payloadDigest(received.map((chunk) => digestOf(chunk))), bytes }
         },
         fetchArtifact: async (digest) => artifacts.get(digest)!,
         fetchContributions: async () => [],
+        async *fetchOpening() {},
       },
       randomness: systemRandomness,
       log: pino({}, { write: (line: string) => void logged.push(line) }),
@@ -90,33 +112,103 @@ describe('a holder node', () => {
     })
   }
 
-  function requestFor(
-    step: JobStep,
-    job: JobSpecification = specification,
-    changes: Partial<RoundPlan> = {},
-    inputs = {},
-  ) {
-    const body = {
-      specification: job,
-      submittedBy: 'ada',
-      submittedAt: new Date().toISOString(),
-      nonce: '1'.repeat(64),
-    }
+  /** A job as the coordinator has it, in the log; each call another one. */
+  async function submit(job: JobSpecification = specification): Promise<Envelope> {
+    const nonce = digestOf(Buffer.from(`job ${log.size}`))
+    const body = { specification: job, submittedBy: 'ada', submittedAt: new Date().toISOString(), nonce }
     const envelope = signStatement(jobStatement, body, coordinatorKey)
-    const plan = planStep(
-      statementDigest(envelope),
-      job,
-      1,
-      step,
+    await log.append([envelope])
+    return envelope
+  }
+
+  interface Asked {
+    readonly round: CoordinatorRound
+    readonly job: Envelope
+    readonly start: number
+    readonly publications: readonly Envelope[]
+    readonly abandonments: readonly Envelope[]
+  }
+
+  interface Asking {
+    job?: Envelope
+    specification?: JobSpecification
+    changes?: Partial<RoundPlan>
+    inputs?: Record<string, Digest>
+    publications?: readonly Envelope[]
+    abandonments?: readonly Envelope[]
+  }
+
+  /** A plan in the log, of a job of its own unless told. */
+  async function plan(step: string, asking: Asking = {}): Promise<Asked> {
+    const { specification: wanted = specification, inputs = {}, changes = {} } = asking
+    const job = asking.job ?? (await submit(wanted))
+    const planned = planStep(
+      statementDigest(job),
+      wanted,
+      changes.round ?? 1,
+      step as 'statistics',
       inputs,
-      parties.map(({ member }) => member),
+      { members: parties.map(({ member }) => member), registry: '0'.repeat(64) },
       new Date(),
+      systemRandomness,
     )
+    const round = planRound({ ...planned, ...changes }, coordinatorKey)
+    const { publications = [], abandonments = [] } = asking
+    return { round, job, start: await log.append([round.planEnvelope]), publications, abandonments }
+  }
+
+  interface Evidence {
+    readonly of?: TestLog
+    readonly cosigners?: readonly Party[]
+    readonly range?: RangeEvidence
+    readonly loggedAt?: number
+  }
+
+  /** The request to a holder that knows the tree of `oldSize`. */
+  async function requestOf(
+    { round, job, start, publications, abandonments }: Asked,
+    oldSize = 0,
+    { of = log, cosigners = parties, range, loggedAt }: Evidence = {},
+  ) {
+    const logged = await of.logged(job)
     return {
       kind: 'contribute',
-      plan: planRound({ ...plan, ...changes }, coordinatorKey).planEnvelope,
-      job: envelope,
-    } as const
+      plan: round.planEnvelope,
+      checkpoint: await of.checkpoint(cosigners, round.plan, oldSize),
+      range: range ?? (await of.range(start)),
+      job: loggedAt === undefined ? logged : { ...logged, position: loggedAt },
+      publications: await Promise.all(publications.map((each) => of.logged(each))),
+      abandonments,
+    } satisfies HolderRequest
+  }
+
+  /** Asks as a coordinator does: once more when the holder knows another tree. */
+  async function ask(agent: HolderAgent, asked: Asked, evidence: Evidence = {}): Promise<Verdict<HolderReply, string>> {
+    const first = await agent.handle(await requestOf(asked, 0, evidence))
+    if (!first.ok || first.value.kind !== 'known-size') return first
+    return agent.handle(await requestOf(asked, first.value.size, evidence))
+  }
+
+  /** The publication of a job's output, in the log; nothing in it but job and output is looked at when it is an input. */
+  async function publish(job: Envelope, name: string, digest: Digest): Promise<Envelope> {
+    const publication = publicationOf({ job: statementDigest(job), output: { name, digest } })
+    await log.append([publication])
+    return publication
+  }
+
+  function publicationOf(changes: object, key = coordinatorKey): Envelope {
+    const body = {
+      job: '9'.repeat(64),
+      plan: 'a'.repeat(64),
+      manifest: 'b'.repeat(64),
+      contributors: 4,
+      aggregate: 'c'.repeat(64),
+      opening: 'd'.repeat(64),
+      hashes: [],
+      output: { name: 'model', digest: 'e'.repeat(64) },
+      ...changes,
+    }
+    return signStatement(publicationStatement, body, key)
   }
 
   function put(bytes: Uint8Array): Digest {
@@ -127,75 +219,286 @@ describe('a holder node', () => {
 
   it('contributes to a plan once: the same request again gets the same reply, a restarted node none', async () => {
     const agent = openAgent()
-    const request = requestFor('statistics')
-    const before = uploads.length
+    const asked = await plan('statistics')
+    const [request, before] = [await requestOf(asked), uploads.size]
     const [one, two] = await Promise.all([agent.handle(request), agent.handle(request)])
     expect(codeOf(one)).toBe('accepted')
     expect(two).toEqual(one)
-    expect(uploads.length).toBe(before + 1)
+    expect(uploads.size).toBe(before + 1)
     const restarted = openAgent({ journal: journals.at(-1)! })
-    expect(codeOf(await restarted.handle(request))).toBe('already-contributed')
-    expect(uploads.length).toBe(before + 1)
+    expect(codeOf(await ask(restarted, asked))).toBe('already-contributed')
+    expect(uploads.size).toBe(before + 1)
+  })
+
+  it('tells a coordinator that thinks it knows another tree which one it knows, and then contributes', async () => {
+    const agent = openAgent()
+    const checkpoint = await log.checkpoint([], (await plan('statistics')).round.plan)
+    const { size } = log
+    acceptedOf(await agent.handle({ kind: 'cosign', checkpoint }))
+    const asked = await plan('statistics')
+    const answers = []
+    for (const oldSize of [0, size - 1, size]) answers.push(await agent.handle(await requestOf(asked, oldSize)))
+    const correction = accepted({ kind: 'known-size', size })
+    expect(answers.slice(0, 2)).toEqual([correction, correction])
+    expect(acceptedOf(answers[2])).toMatchObject({ kind: 'contribution' })
+  })
+
+  it('cosigns what continues the log it knows, and nothing of a log that forked, after a restart too', async () => {
+    const agent = openAgent()
+    const { round } = await plan('statistics')
+    const cosigned = await agent.handle({ kind: 'cosign', checkpoint: await log.checkpoint([], round.plan) })
+    expect(acceptedOf(cosigned)).toMatchObject({ kind: 'cosignature', line: expect.stringMatching(/^— .*cleveland /) })
+    const fork = await TestLog.create()
+    for (let entry = 0; fork.size < log.size; entry++) await fork.append([publicationOf({ contributors: 10 + entry })])
+    const forked = { kind: 'cosign', checkpoint: await fork.checkpoint([], round.plan) } as const
+    expect(codeOf(await agent.handle(forked))).toBe('log-forked')
+    const restarted = openAgent({ journal: journals.at(-1)! })
+    expect(codeOf(await restarted.handle({ kind: 'cosign', checkpoint: await log.checkpoint([], round.plan) }))).toBe(
+      'log-forked',
+    )
+    expect(codeOf(await ask(restarted, await plan('statistics')))).toBe('log-forked')
+  })
+
+  it('refuses a plan whose log fewer than t of its committee cosigned, and uploads nothing', async () => {
+    const before = uploads.size
+    const asked = await plan('statistics')
+    const { threshold } = asked.round.plan.committee
+    for (const cosigners of [[], parties.slice(0, threshold - 1), [parties[0], parties[0], parties[0]]]) {
+      expect(codeOf(await ask(openAgent(), asked, { cosigners }))).toBe('checkpoint-not-accepted')
+    }
+    expect(uploads.size).toBe(before)
+    expect(codeOf(await ask(openAgent(), asked, { cosigners: parties.slice(0, threshold) }))).toBe('accepted')
+  })
+
+  it('refuses a plan that is not in the log, or comes with a forged part of it, and uploads nothing', async () => {
+    const before = uploads.size
+    const asked = await plan('statistics')
+    await log.append([publicationOf({ contributors: 99 })])
+    const whole = await log.range(asked.start)
+    const unlogged = planRound({ ...asked.round.plan, nonce: '7'.repeat(64) }, coordinatorKey)
+    expect(codeOf(await ask(openAgent(), { ...asked, round: unlogged }))).toBe('not-in-log')
+    const forged: Record<string, RangeEvidence> = {
+      'without its end': { ...whole, entries: whole.entries.slice(0, -1) },
+      'from elsewhere': await log.range(asked.start - 1),
+      'with another entry': { ...whole, entries: [...whole.entries.slice(0, -1), whole.entries[0]] },
+      'at another place': { ...whole, start: whole.start + 1 },
+      'with another past': { ...whole, before: whole.before.map((hash) => hash.map((byte) => byte ^ 1)) },
+      empty: { ...whole, entries: [] },
+    }
+    for (const [what, range] of Object.entries(forged)) {
+      expect(codeOf(await ask(openAgent(), asked, { range })), what).toBe('not-in-log')
+    }
+    expect(codeOf(await ask(openAgent(), asked, { loggedAt: 0 }))).toBe('not-in-log')
+    expect(uploads.size).toBe(before)
+    expect(codeOf(await ask(openAgent(), asked))).toBe('accepted')
+  })
+
+  it('refuses a plan that the log calls abandoned, and one that it has given up itself', async () => {
+    const asked = await plan('statistics')
+    const abandon = {
+      kind: 'abandon',
+      plan: asked.round.planEnvelope,
+      abandonment: abandonmentOf(asked.round),
+    } as const
+    const agent = openAgent()
+    acceptedOf(await agent.handle(abandon))
+    expect(codeOf(await ask(agent, asked))).toBe('round-abandoned')
+    expect(codeOf(await ask(openAgent({ journal: journals.at(-1)! }), asked))).toBe('round-abandoned')
+    await log.append([abandon.abandonment])
+    expect(codeOf(await ask(openAgent(), asked))).toBe('round-abandoned')
+  })
+
+  it('contributes once to a question, and again only when the earlier plan is proven dead, after a restart too', async () => {
+    const job = await submit()
+    const first = await plan('statistics', { job })
+    const again = (round: number, abandonments: readonly Envelope[] = []) =>
+      plan('statistics', { job, changes: { round }, abandonments })
+    const agent = openAgent()
+    acceptedOf(await ask(agent, first))
+    const { threshold } = first.round.plan.committee
+    const others = parties.slice(1)
+    const signed = (by: readonly Party[], abandonment = abandonmentOf(first.round)) => endorseWith(abandonment, by)
+    const elsewhere = planRound({ ...first.round.plan, nonce: '8'.repeat(64) }, coordinatorKey)
+    const unproven: readonly Envelope[][] = [
+      [],
+      [signed([])],
+      [signed(others.slice(0, threshold - 1))],
+      [signed([others[0], others[0], others[0]])],
+      [signed(others, abandonmentOf(elsewhere))],
+    ]
+    let number = 2
+    for (const abandonments of unproven) {
+      expect(codeOf(await ask(agent, await again(number++, abandonments)))).toBe('question-answered')
+    }
+    const restarted = openAgent({ journal: journals.at(-1)! })
+    expect(codeOf(await ask(restarted, await again(number++)))).toBe('question-answered')
+    // Another question of the job is not concerned.
+    const model = put(initialModel(statementDigest(job), specification))
+    const statistics = put(Buffer.from('{}'))
+    const publications = [await publish(job, 'statistics', statistics)]
+    const other = await plan('training', { job, inputs: { statistics, model }, publications, changes: { round: 90 } })
+    expect(codeOf(await ask(restarted, other))).toBe('statistics-mismatch')
+    const proof = signed(others.slice(0, threshold))
+    expect(codeOf(await ask(restarted, await again(number++, [proof])))).toBe('accepted')
+    // The proof was of the first plan: the second one lives.
+    expect(codeOf(await ask(restarted, await again(number++, [proof])))).toBe('question-answered')
+  })
+
+  it('does not forget a use of a dataset because the coordinator asked it first to give the plan up', async () => {
+    const agent = openAgent({}, { datasets: { heart: { steps: ['statistics'], maxRounds: 1 } } })
+    const asked = await plan('statistics')
+    const byAnother = abandonmentOf(asked.round, {}, parties[1].keys.statementKey)
+    const abandon = { kind: 'abandon', plan: asked.round.planEnvelope, abandonment: byAnother } as const
+    expect(codeOf(await agent.handle(abandon))).toBe('bad-signature')
+    expect(codeOf(await ask(agent, asked))).toBe('accepted')
+    expect(codeOf(await ask(agent, await plan('statistics')))).toBe('dataset-uses-exhausted')
+  })
+
+  it('hashes the ciphertext that it sent, for a manifest that names it and no other, and none after a restart', async () => {
+    const agent = openAgent()
+    const asked = await plan('statistics')
+    const reply = acceptedOf(await ask(agent, asked))
+    if (reply.kind !== 'contribution') throw new Error('expected a contribution')
+    const { planDigest, plan: body } = asked.round
+    const chunks = uploads.get(planDigest)!
+    const payload = payloadDigest(chunks.map((chunk) => digestOf(chunk)))
+    const entry = { holder: 'cleveland', contribution: statementDigest(reply.envelope), payload }
+    const manifestOver = (changes: object, key = coordinatorKey) => {
+      const base = {
+        plan: planDigest,
+        candidates: '1'.repeat(64),
+        contributions: [entry],
+        checks: [],
+        dealings: [],
+        excluded: [],
+        setAside: [],
+        sealedAt: new Date().toISOString(),
+      }
+      return signStatement(manifestStatement, { ...base, ...changes }, key)
+    }
+    const hash = (manifest: Envelope, by = agent) => by.handle({ kind: 'hash-payload', planDigest, manifest })
+    for (const [changes, code] of [
+      [{ plan: '2'.repeat(64) }, 'wrong-round'],
+      [{ contributions: [] }, 'contributions-mismatch'],
+      [{ contributions: [{ ...entry, payload: '3'.repeat(64) }] }, 'contributions-mismatch'],
+      [{ contributions: [{ ...entry, contribution: '3'.repeat(64) }] }, 'contributions-mismatch'],
+    ] as const) {
+      expect(codeOf(await hash(manifestOver(changes)))).toBe(code)
+    }
+    expect(codeOf(await hash(manifestOver({}, parties[1].keys.statementKey)))).toBe('bad-signature')
+    const manifest = manifestOver({})
+    const hashed = acceptedOf(await hash(manifest))
+    if (hashed.kind !== 'payload-hash') throw new Error('expected a hash')
+    const { statementKey } = parties[0].keys
+    const said = acceptedOf(readStatement(payloadHashStatement, hashed.envelope, statementKey.publicKey))
+    const challenge = hashChallenge(statementDigest(manifest))
+    const hashing = workers.beginHashing({ parameters: planParameters(body), challenge })
+    for (const [index, chunk] of chunks.entries()) await hashing.add(index, chunk)
+    const expected = formatLinearHash(await hashing.end())
+    expect(said).toEqual({ plan: planDigest, manifest: statementDigest(manifest), holder: 'cleveland', hash: expected })
+    expect(acceptedOf(await hash(manifest))).toEqual(hashed)
+    expect(codeOf(await hash(manifest, openAgent({ journal: journals.at(-1)! })))).toBe('ciphertext-not-kept')
+  })
+
+  it('works from inputs that the job’s own rounds have published in the log, or that the job gives, and from no others', async () => {
+    const job = await submit()
+    const other = await submit()
+    const statistics = put(Buffer.from('{}'))
+    const model = put(initialModel(statementDigest(job), specification))
+    const trained = put(Buffer.from('a model'))
+    const real = await publish(job, 'statistics', statistics)
+    const elsewhere = await publish(other, 'statistics', statistics)
+    const renamed = await publish(job, 'model', statistics)
+    const byAnother = publicationOf(
+      { job: statementDigest(job), output: { name: 'statistics', digest: statistics } },
+      parties[1].keys.statementKey,
+    )
+    await log.append([byAnother])
+    let round = 1
+    const train = async (publications: readonly Envelope[], inputs = { statistics, model }) =>
+      codeOf(await ask(openAgent(), await plan('training', { job, inputs, publications, changes: { round: round++ } })))
+    for (const publications of [[], [elsewhere], [renamed], [byAnother]]) {
+      expect(await train(publications)).toBe('input-not-published')
+    }
+    const modelOfAnother = digestOf(initialModel(statementDigest(other), specification))
+    expect(await train([real], { statistics, model: trained })).toBe('input-not-published')
+    expect(await train([real], { statistics, model: modelOfAnother })).toBe('input-not-published')
+    // These are as published: it comes as far as reading them.
+    expect(await train([real])).toBe('statistics-mismatch')
+    const published = await publish(job, 'model', trained)
+    expect(await train([real, published], { statistics, model: trained })).not.toBe('input-not-published')
+  })
+
+  it('does not take a publication for logged that comes with the place of another', async () => {
+    const job = await submit()
+    const [statistics, model] = [put(Buffer.from('{}')), put(initialModel(statementDigest(job), specification))]
+    const unlogged = publicationOf({ job: statementDigest(job), output: { name: 'statistics', digest: statistics } })
+    const logged = await publish(job, 'model', '4'.repeat(64))
+    const asked = await plan('training', { job, inputs: { statistics, model }, publications: [logged] })
+    const request = await requestOf(asked)
+    const publications = [{ ...request.publications[0], envelope: unlogged }]
+    expect(codeOf(await openAgent().handle({ ...request, publications }))).toBe('input-not-published')
   })
 
   it('refuses what its policy does not offer, by name, and uploads nothing', async () => {
-    const before = uploads.length
+    const before = uploads.size
     const cases: [Partial<HolderPolicy>, string][] = [
       [{ datasets: {} }, 'dataset-not-offered'],
       [{ datasets: { heart: { steps: ['training'], maxRounds: 5 } } }, 'step-not-allowed'],
     ]
     for (const [policy, code] of cases)
-      expect(codeOf(await openAgent({}, policy).handle(requestFor('statistics')))).toBe(code)
-    const unknown = requestFor('statistics', parseJobSpecification({ ...specification, dataset: 'lungs' }))
-    expect(codeOf(await openAgent().handle(unknown))).toBe('dataset-not-offered')
+      expect(codeOf(await ask(openAgent({}, policy), await plan('statistics')))).toBe(code)
+    const lungs = parseJobSpecification({ ...specification, dataset: 'lungs' })
+    expect(codeOf(await ask(openAgent(), await plan('statistics', { specification: lungs })))).toBe(
+      'dataset-not-offered',
+    )
     const [self] = parties
     const strict = openAgent({ floors: floorsOf(self, parties, { minContributors: 4 }) })
-    expect(codeOf(await strict.handle(requestFor('statistics')))).toBe('below-policy-floor')
-    expect(uploads.length).toBe(before)
+    expect(codeOf(await ask(strict, await plan('statistics')))).toBe('below-policy-floor')
+    expect(uploads.size).toBe(before)
+  })
+
+  it('keeps no company that its policy or the registry does not accept', async () => {
+    const strict = openAgent({}, { coMembers: ['hungary', 'switzerland'] })
+    expect(codeOf(await ask(strict, await plan('statistics')))).toBe('unaccepted-member')
+    const members = {
+      membersAt: async () => refused('registry-incomplete', 'The registry could not be read.'),
+      endorse: async () => refused('approval-needed', 'Nobody is admitted here.'),
+    }
+    expect(codeOf(await ask(openAgent({ members }), await plan('statistics')))).toBe('registry-incomplete')
   })
 
   it('counts the rounds on a dataset, and stops at the policy’s number', async () => {
     const agent = openAgent({}, { datasets: { heart: { steps: ['statistics'], maxRounds: 2 } } })
-    const nonces = ['2', '3', '4'].map((digit) => digit.repeat(64))
     const codes = []
-    for (const nonce of nonces)
-      codes.push(codeOf(await agent.handle(requestFor('statistics', specification, { nonce }))))
+    for (let jobs = 0; jobs < 3; jobs++) codes.push(codeOf(await ask(agent, await plan('statistics'))))
     expect(codes).toEqual(['accepted', 'accepted', 'dataset-uses-exhausted'])
   })
 
   it('refuses a plan that is not what the job says: another job, layout, bounds, step or inputs', async () => {
     const agent = openAgent()
-    const good = requestFor('statistics')
-    const other = requestFor('statistics', parseJobSpecification({ ...specification, name: 'other' }))
-    expect(codeOf(await agent.handle({ ...good, job: other.job }))).toBe('job-mismatch')
-    const { segments, precisionBits } = planStep(
-      '0'.repeat(64),
-      specification,
-      1,
-      'statistics',
-      {},
-      parties.map(({ member }) => member),
-      new Date(),
-    ).vector
+    const good = await plan('statistics')
+    const other = parseJobSpecification({ ...specification, name: 'other' })
+    expect(codeOf(await ask(agent, { ...good, job: await submit(other) }))).toBe('job-mismatch')
+    const { segments, precisionBits } = good.round.plan.vector
     for (const changed of [
       segments.map((segment, i) => (i === 0 ? { ...segment, length: segment.length + 1 } : segment)),
       segments.map((segment, i) => (i === 0 ? { ...segment, high: segment.high / 2 } : segment)),
       segments.slice(1),
     ]) {
-      const request = requestFor('statistics', specification, { vector: { precisionBits, segments: changed } })
-      expect(codeOf(await agent.handle(request))).toBe('layout-mismatch')
+      const asked = await plan('statistics', { changes: { vector: { precisionBits, segments: changed } } })
+      expect(codeOf(await ask(agent, asked))).toBe('layout-mismatch')
     }
-    expect(codeOf(await agent.handle(requestFor('statistics', specification, { step: 'exfiltration' })))).toBe(
-      'step-not-allowed',
-    )
-    expect(codeOf(await agent.handle(requestFor('statistics', specification, {}, { model: 'a'.repeat(64) })))).toBe(
-      'input-mismatch',
-    )
-    expect(codeOf(await agent.handle(requestFor('training')))).toBe('input-mismatch')
+    const unknown = await plan('statistics', { changes: { step: 'exfiltration' } })
+    expect(codeOf(await ask(agent, unknown))).toBe('step-not-allowed')
+    const surplus = await plan('statistics', { inputs: { model: 'a'.repeat(64) } })
+    expect(codeOf(await ask(agent, surplus))).toBe('input-mismatch')
+    expect(codeOf(await ask(agent, await plan('training')))).toBe('input-mismatch')
   })
 
   it('refuses a model of another shape than the job’s, and statistics of another schema', async () => {
     const agent = openAgent()
+    const job = await submit()
     const wrong = logistic(7)
     const model = put(encodeModelFile(wrong, initialWeights(wrong, new Uint8Array(32))))
     const right = logistic(33, 0.003)
@@ -203,18 +506,29 @@ describe('a holder node', () => {
     const statistics = put(
       Buffer.from(JSON.stringify({ exampleCount: 1, positiveCount: 1, trainingExampleCount: 1, features: [] })),
     )
-    const first = await agent.handle(requestFor('evaluation', specification, {}, { statistics, model }))
-    expect(['model-mismatch', 'statistics-mismatch']).toContain(codeOf(first))
-    const second = await agent.handle(requestFor('evaluation', specification, {}, { statistics, model: fitting }))
-    expect(codeOf(second)).toBe('statistics-mismatch')
+    const publications = [
+      await publish(job, 'statistics', statistics),
+      await publish(job, 'model', model),
+      await publish(job, 'model', fitting),
+    ]
+    const evaluate = async (round: number, inputs: { statistics: Digest; model: Digest }) =>
+      codeOf(await ask(agent, await plan('evaluation', { job, inputs, publications, changes: { round } })))
+    expect(['model-mismatch', 'statistics-mismatch']).toContain(await evaluate(1, { statistics, model }))
+    expect(await evaluate(2, { statistics, model: fitting })).toBe('statistics-mismatch')
   })
 
   it('does no committee duty for a plan that it has not accepted', async () => {
     const agent = openAgent()
-    const { plan } = requestFor('statistics')
-    expect(
-      codeOf(await agent.handle({ kind: 'endorse', planDigest: statementDigest(plan), manifest: plan as Envelope })),
-    ).toBe('plan-unknown')
+    const { round, start } = await plan('statistics')
+    const { planDigest, planEnvelope } = round
+    const evidence = { checkpoint: await log.checkpoint(parties, round.plan), range: await log.range(start) }
+    for (const request of [
+      { kind: 'check-shares', planDigest, candidates: planEnvelope, ...evidence },
+      { kind: 'endorse', planDigest, manifest: planEnvelope, ...evidence },
+      { kind: 'answer', planDigest, certificate: planEnvelope },
+    ] as const) {
+      expect(codeOf(await agent.handle(request)), request.kind).toBe('plan-unknown')
+    }
   })
 
   it('tells the coordinator a code, and nobody a value of its records', async () => {
@@ -224,7 +538,7 @@ describe('a holder node', () => {
       baseDirectory: directory,
     })
     const agent = openAgent({ datasets: new Map([['heart', broken]]) })
-    const answer = await agent.handle(requestFor('statistics'))
+    const answer = await ask(agent, await plan('statistics'))
     expect(answer).toMatchObject({
       ok: false,
       code: 'column-missing',
@@ -237,7 +551,7 @@ describe('a holder node', () => {
         label: { name: 'disease', column: 'num', positiveWhen: { greaterThan: 0 } },
       },
     })
-    const typed = await agent.handle(requestFor('statistics', ageOnly))
+    const typed = await ask(agent, await plan('statistics', { specification: ageOnly }))
     expect(codeOf(typed)).toBe('column-type-mismatch')
     expect(JSON.stringify([answer, typed])).not.toContain(CANARY)
     expect(logged.join('')).toContain('column-type-mismatch')
@@ -247,11 +561,14 @@ describe('a holder node', () => {
 
   it('lets no more rounds than the policy’s number through when many plans come at once', async () => {
     const agent = openAgent({}, { datasets: { heart: { steps: ['statistics'], maxRounds: 2 } } })
-    const before = uploads.length
-    const nonces = ['5', '6', '7', '8', '9'].map((digit) => digit.repeat(64))
-    const answers = await Promise.all(
-      nonces.map((nonce) => agent.handle(requestFor('statistics', specification, { nonce }))),
-    )
+    const before = uploads.size
+    const plans: Asked[] = []
+    for (let jobs = 0; jobs < 5; jobs++) plans.push(await plan('statistics'))
+    // From one checkpoint, so that no request is held up by the log.
+    const requests = await Promise.all(plans.map((asked) => requestOf(asked)))
+    acceptedOf(await agent.handle({ kind: 'cosign', checkpoint: requests[0].checkpoint }))
+    const current = await Promise.all(plans.map((asked) => requestOf(asked, log.size)))
+    const answers = await Promise.all(current.map((request) => agent.handle(request)))
     expect(answers.map(codeOf).sort()).toEqual([
       'accepted',
       'accepted',
@@ -259,12 +576,14 @@ describe('a holder node', () => {
       'dataset-uses-exhausted',
       'dataset-uses-exhausted',
     ])
-    expect(uploads.length).toBe(before + 2)
+    expect(uploads.size).toBe(before + 2)
   })
 
   it('takes part again after the coordinator was away while it fetched an input', async () => {
+    const job = await submit()
     const statistics = put(Buffer.from('{}'))
-    const model = put(encodeModelFile(logistic(33, 0.003), initialWeights(logistic(33, 0.003), new Uint8Array(32))))
+    const model = put(initialModel(statementDigest(job), specification))
+    const publications = [await publish(job, 'statistics', statistics)]
     let isAway = true
     const agent = openAgent({
       coordinator: {
@@ -274,33 +593,23 @@ describe('a holder node', () => {
           return artifacts.get(digest)!
         },
         fetchContributions: async () => [],
+        async *fetchOpening() {},
       },
     })
-    // Each request is a round of its own of one job.
-    const first = requestFor('evaluation', specification, {}, { statistics, model })
-    const plan = acceptedOf(parseStatement(roundPlanStatement, first.plan))
-    expect(codeOf(await agent.handle(first))).toBe('coordinator-unreachable')
+    const evaluate = (round: number) =>
+      plan('evaluation', { job, inputs: { statistics, model }, publications, changes: { round } })
+    expect(codeOf(await ask(agent, await evaluate(1)))).toBe('coordinator-unreachable')
     isAway = false
-    const next = planRound({ ...plan, round: 2, nonce: '2'.repeat(64) }, coordinatorKey).planEnvelope
     // It came as far as reading the statistics, which are none.
-    expect(codeOf(await agent.handle({ ...first, plan: next }))).toBe('statistics-mismatch')
+    expect(codeOf(await ask(agent, await evaluate(2)))).toBe('statistics-mismatch')
   })
 
   it('refuses the publication of another plan', async () => {
     const agent = openAgent()
-    const publication = signStatement(
-      publicationStatement,
-      {
-        plan: 'a'.repeat(64),
-        manifest: 'b'.repeat(64),
-        contributors: 4,
-        aggregate: 'c'.repeat(64),
-        output: { name: 'model', digest: 'd'.repeat(64) },
-      },
-      coordinatorKey,
-    )
-    const noted = { kind: 'published', planDigest: 'a'.repeat(64), publication } as const
+    const noted = { kind: 'published', planDigest: 'a'.repeat(64), publication: publicationOf({}) } as const
     expect(codeOf(await agent.handle(noted))).toBe('accepted')
     expect(codeOf(await agent.handle({ ...noted, planDigest: 'e'.repeat(64) }))).toBe('wrong-round')
+    const byAnother = publicationOf({}, parties[1].keys.statementKey)
+    expect(codeOf(await agent.handle({ ...noted, publication: byAnother }))).toBe('bad-signature')
   })
 })

@@ -86,10 +86,15 @@ describe('a holder’s registry', () => {
 
   it('refuses a registry older than the one that it knows, after a restart too', async () => {
     await holder.membersAt(headAt(4))
-    expect(codeOf(await holder.membersAt(headAt(2)))).toBe('registry-out-of-order')
+    fetches = []
+    expect(await holder.membersAt(headAt(2))).toMatchObject({
+      code: 'registry-out-of-order',
+      reason: expect.stringContaining('knows a newer'),
+    })
     restart()
     expect(codeOf(await holder.membersAt(headAt(2)))).toBe('registry-out-of-order')
     expect(codeOf(await holder.membersAt(headAt(0)))).toBe('registry-out-of-order')
+    expect(fetches).toEqual([])
   })
 
   it('refuses another past, however well it is signed, and keeps its own', async () => {

@@ -15,7 +15,9 @@ import { systemRandomness } from '../../src/crypto/randomness.ts'
 import { jobStatement, parseJobSpecification } from '../../src/learning/job-specification.ts'
 import { planRound } from '../../src/protocol/coordinator-round.ts'
 import { signStatement } from '../../src/protocol/statement.ts'
+import { accepted } from '../../src/sluice-error.ts'
 import { coordinatorKey, createParties, floorsOf, type Party } from '../support/round-fixtures.ts'
+import { logKey, TestLog } from '../support/test-log.ts'
 
 let directory: string
 let journal: HolderJournal
@@ -37,6 +39,11 @@ function refusingNode(datasets: readonly string[], policy: Partial<HolderPolicy>
   return new HolderAgent({
     ...self,
     floors: floorsOf(self, parties),
+    logKey,
+    members: {
+      membersAt: async () => accepted(new Map(parties.map(({ member }) => [member.holder, member]))),
+      endorse: none,
+    },
     policy: holderPolicySchema.parse({ datasets: {}, ...policy }),
     datasets: new Map(datasets.map((name) => [name, { name } as Dataset])),
     trainer: none,
@@ -48,21 +55,34 @@ function refusingNode(datasets: readonly string[], policy: Partial<HolderPolicy>
   })
 }
 
-function statisticsRequest() {
+async function statisticsRequest() {
   const specification = parseJobSpecification({ ...heartJob('logistic', 'ab'.repeat(32), 1), holders: undefined })
   const submittedAt = new Date().toISOString()
   const body = { specification, submittedBy: 'ada', submittedAt, nonce: '1'.repeat(64) }
   const job = signStatement(jobStatement, body, coordinatorKey)
-  const cohort = parties.map(({ member }) => member)
-  const plan = planStep(statementDigest(job), specification, 1, 'statistics', {}, cohort, new Date())
-  return { kind: 'contribute', plan: planRound(plan, coordinatorKey).planEnvelope, job } as const
+  const cohort = { members: parties.map(({ member }) => member), registry: '0'.repeat(64) }
+  const now = new Date()
+  const plan = planStep(statementDigest(job), specification, 1, 'statistics', {}, cohort, now, systemRandomness)
+  const { planEnvelope } = planRound(plan, coordinatorKey)
+  const log = await TestLog.create()
+  await log.append([job, planEnvelope])
+  return async (oldSize: number) =>
+    ({
+      kind: 'contribute',
+      plan: planEnvelope,
+      checkpoint: await log.checkpoint(parties, plan, oldSize),
+      range: await log.range(1),
+      job: await log.logged(job),
+      publications: [],
+      abandonments: [],
+    }) as const
 }
 
 describe('a holder that is asked for a dataset', () => {
   it('says the same whether it has it and keeps it back, or has none of that name', async () => {
-    const request = statisticsRequest()
-    const keptBack = await refusingNode(['heart'], {}).handle(request)
-    const absent = await refusingNode([], {}).handle(request)
+    const request = await statisticsRequest()
+    const keptBack = await refusingNode(['heart'], {}).handle(await request(0))
+    const absent = await refusingNode([], {}).handle(await request(2))
     expect(keptBack).toMatchObject({ ok: false, code: 'dataset-not-offered' })
     expect(absent).toEqual(keptBack)
   })
@@ -99,6 +119,7 @@ describe('the policy of a holder', () => {
       toleratedMembers: 1,
       maxPrecisionBits: 32,
       coMembers: 'all',
+      admissions: 'ask',
       datasets: {},
     })
   })

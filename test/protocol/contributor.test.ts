@@ -48,7 +48,7 @@ describe('a contribution', () => {
     const round = planRound(makePlan(parties), coordinatorKey)
     const key = drawOneTimeKey(randomnessOf('key'))
     const [{ keys }] = parties
-    const envelope = await signContribution(
+    const { envelope } = await signContribution(
       round.plan,
       round.planDigest,
       keys.holder,

@@ -5,13 +5,14 @@
 import { writeSync } from 'node:fs'
 import { statementDigest } from '../../src/crypto/envelope.ts'
 import { openCoordinatorStore } from '../../src/store/coordinator-store.ts'
-import { someJob, someManifest, someRound } from '../contract/coordinator-fixtures.ts'
+import { someCandidates, someJob, someManifest, someRound } from '../contract/coordinator-fixtures.ts'
 
 const store = await openCoordinatorStore({ directory: process.argv[2] })
 const { job, envelope } = someJob()
 await store.addJob(job, envelope, new Date())
 const round = someRound(job)
 await store.addRound(round)
+await store.setRoundPhase(round.planDigest, 'checking', { candidates: someCandidates(round) })
 const manifest = someManifest(round)
 const position = await store.appendStatement(manifest)
 const line = JSON.stringify({ job, plan: round.planDigest, manifest: statementDigest(manifest), position })

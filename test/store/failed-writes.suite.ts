@@ -1,3 +1,5 @@
+import { inspect } from 'node:util'
+import { stdSerializers } from 'pino'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { CoordinatorStore } from '../../src/coordinator/ports.ts'
 import { coordinatorStoreOver } from '../../src/store/coordinator-store.ts'
@@ -5,6 +7,8 @@ import type { Database } from '../../src/store/database.ts'
 import { StoreError } from '../../src/store/store-error.ts'
 import {
   certify,
+  someAbandonment,
+  someCandidates,
   someContribution,
   someDigest,
   someJob,
@@ -55,12 +59,21 @@ export function describeFailedWrites(database: () => Database): void {
     async function prepareWrites() {
       const { job, envelope } = someJob()
       await store.addJob(job, envelope, at)
-      const [collecting, sealed] = [someRound(job, 1), someRound(job, 2)]
-      await store.addRound(collecting)
-      await store.addRound(sealed)
-      const [manifest, other] = [someManifest(sealed), someManifest(collecting)]
+      const rounds = [1, 2, 3, 4].map((number) => someRound(job, number))
+      const [collecting, checking, sealed, abandoned] = rounds
+      for (const round of rounds) await store.addRound(round)
+      const manifest = someManifest(sealed)
+      for (const round of [checking, sealed]) {
+        await store.setRoundPhase(round.planDigest, 'checking', { candidates: someCandidates(round) })
+      }
       await store.setRoundPhase(sealed.planDigest, 'sealed', { manifest })
-      const [fresh, next, statement] = [someJob(), someRound(job, 3), someStatement()]
+      await store.setRoundPhase(abandoned.planDigest, 'abandoned', { reason: 'the holders left' })
+      const [fresh, next, statement] = [someJob(), someRound(job, 5), someStatement()]
+      const [candidates, other, abandonment] = [
+        someCandidates(collecting),
+        someManifest(checking),
+        someAbandonment(abandoned),
+      ]
       const contribution = someContribution(collecting, 'zurich')
       const output = { name: 'model', version: 1, digest: someDigest() }
       return {
@@ -82,9 +95,11 @@ export function describeFailedWrites(database: () => Database): void {
           appendJobEvent: () => store.appendJobEvent(job, at, { kind: 'job-state', state: 'running' }),
           addRound: () => store.addRound(next),
           addContribution: () => store.addContribution(collecting.planDigest, 'zurich', contribution),
-          seal: () => store.setRoundPhase(collecting.planDigest, 'sealed', { manifest: other }),
+          close: () => store.setRoundPhase(collecting.planDigest, 'checking', { candidates }),
+          seal: () => store.setRoundPhase(checking.planDigest, 'sealed', { manifest: other }),
           certify: () => store.setRoundPhase(sealed.planDigest, 'certified', { manifest: certify(manifest) }),
           abandon: () => store.setRoundPhase(collecting.planDigest, 'abandoned', { reason: 'the holders left' }),
+          setAbandonment: () => store.setAbandonment(abandoned.planDigest, abandonment),
         },
       }
     }
@@ -98,9 +113,11 @@ export function describeFailedWrites(database: () => Database): void {
       'appendJobEvent',
       'addRound',
       'addContribution',
+      'close',
       'seal',
       'certify',
       'abandon',
+      'setAbandonment',
     ]
 
     it.each(names)('%s: lost, it changes nothing; repeated, it takes effect', async (name) => {
@@ -123,6 +140,33 @@ export function describeFailedWrites(database: () => Database): void {
       const repeated = await writes[name]()
       expect(await look()).toEqual(after)
       expect(await writes[name]()).toEqual(repeated)
+    })
+  })
+
+  describe('An error of the database', () => {
+    /** As the process's log would show it, and as a developer's console would. */
+    const shown = (error: Error) =>
+      `${inspect(error, { depth: 9 })} ${JSON.stringify(stdSerializers.errWithCause(error))}`
+    const secret = 'the content of an envelope'
+
+    it.each([
+      ['INSERT INTO statements (position, digest, envelope) VALUES (-1, $1, $2)', 'invalid-value'],
+      ['INSERT INTO nowhere (digest, envelope) VALUES ($1, $2)', 'database-failed'],
+      [
+        "INSERT INTO contributions (plan_digest, holder, digest, envelope) VALUES ($1, 'x', repeat('0', 64), $2)",
+        'not-found',
+      ],
+    ])('names what failed, and shows no parameter of the query: %s', async (sql, code) => {
+      const parameters = [someDigest(), JSON.stringify({ payload: secret })]
+      const error = await database()
+        .query(sql, parameters)
+        .then(
+          () => new Error('expected a failure'),
+          (fault: Error) => fault,
+        )
+      expect(error).toMatchObject({ name: 'StoreError', code, cause: { code: expect.stringMatching(/^[0-9A-Z]{5}$/) } })
+      expect(error.cause).toMatchObject({ message: expect.stringMatching(/nowhere|statements|contributions/) })
+      for (const value of [secret, parameters[0]]) expect(shown(error)).not.toContain(value)
     })
   })
 }

@@ -1,9 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { CoordinatorStore } from '../../src/coordinator/ports.ts'
+import type { CoordinatorRound } from '../../src/protocol/coordinator-round.ts'
 import { coordinatorStoreOver } from '../../src/store/coordinator-store.ts'
 import type { Database } from '../../src/store/database.ts'
 import { databaseLogStorage } from '../../src/store/log-storage.ts'
 import {
+  someAbandonment,
+  someCandidates,
   someContribution,
   someDigest,
   someJob,
@@ -63,6 +66,7 @@ export function describeSchema(database: () => Database): void {
       const round = someRound(job)
       await store.addRound(round)
       await store.addContribution(round.planDigest, 'zurich', someContribution(round, 'zurich'))
+      await store.setRoundPhase(round.planDigest, 'checking', { candidates: someCandidates(round) })
       await store.setRoundPhase(round.planDigest, 'sealed', { manifest: someManifest(round) })
     })
 
@@ -92,11 +96,42 @@ export function describeSchema(database: () => Database): void {
       `UPDATE rounds SET manifest_digest = '${'0'.repeat(64)}'`,
       'UPDATE rounds SET manifest_digest = NULL, manifest = NULL',
       `UPDATE rounds SET manifest = '{"payload": "b3RoZXI="}'`,
+      `UPDATE rounds SET candidates = '{"payload": "b3RoZXI="}'`,
+      'UPDATE rounds SET candidates = NULL',
       "UPDATE rounds SET phase = 'collecting'",
+      "UPDATE rounds SET phase = 'checking'",
       "UPDATE rounds SET plan_envelope = '{}'",
       'UPDATE rounds SET round = 2',
     ])('refuses to rewrite a sealed round: %s', async (sql) => {
       await expect(database().query(sql)).rejects.toMatchObject({ message: expect.stringContaining('is final') })
+    })
+
+    it('refuses to rewrite a publication, an abandonment, or the phase of a round that has one', async () => {
+      const { job, envelope } = someJob()
+      await store.addJob(job, envelope, new Date())
+      const [published, abandoned] = [someRound(job, 1), someRound(job, 2)]
+      for (const round of [published, abandoned]) await store.addRound(round)
+      const options = { candidates: someCandidates(published), manifest: someManifest(published) }
+      for (const phase of ['checking', 'sealed', 'certified', 'opened'] as const) {
+        await store.setRoundPhase(published.planDigest, phase, options)
+      }
+      const output = { name: 'model', version: 0, digest: someDigest() }
+      const event = { kind: 'job-state', state: 'queued' } as const
+      await store.publishRound(published.planDigest, someStatement(), output, new Date(), event)
+      await store.setRoundPhase(abandoned.planDigest, 'abandoned')
+      await store.setAbandonment(abandoned.planDigest, someAbandonment(abandoned))
+      const update = (round: CoordinatorRound, what: string) =>
+        database().query(`UPDATE rounds SET ${what} WHERE plan_digest = $1`, [round.planDigest])
+      for (const [round, what] of [
+        [published, 'publication = NULL'],
+        [published, `publication = '{"payload": "b3RoZXI="}'`],
+        [published, "phase = 'abandoned'"],
+        [abandoned, 'abandonment = NULL'],
+        [abandoned, `abandonment = '{"payload": "b3RoZXI="}'`],
+        [abandoned, "phase = 'collecting'"],
+      ] as const) {
+        await expect(update(round, what), what).rejects.toMatchObject({ message: expect.stringContaining('is final') })
+      }
     })
 
     it.each([
@@ -108,6 +143,7 @@ export function describeSchema(database: () => Database): void {
       "UPDATE jobs SET state = 'running', started_at = NULL",
       "UPDATE jobs SET state = 'completed', ended_at = NULL",
       "UPDATE rounds SET phase = 'closed'",
+      "UPDATE rounds SET abandonment = '{}' WHERE phase = 'sealed'",
     ])('refuses what has no meaning: %s', async (sql) => {
       await expect(database().query(sql)).rejects.toMatchObject({ code: 'invalid-value' })
     })

@@ -21,6 +21,7 @@ import {
   type CoordinatorRound,
   closeCollection,
   orderedChecks,
+  orderedDealings,
   planRound,
   receiveContribution,
   receiveShareCheck,
@@ -117,6 +118,7 @@ export interface MadeContribution {
   readonly chunks: readonly Uint8Array[]
   readonly payload: PayloadReference
   readonly oneTimeKey: Int32Array
+  readonly shares: readonly Uint32Array[]
   readonly lanes: Uint32Array
 }
 
@@ -141,9 +143,9 @@ export async function makeContribution(
   }
   const oneTimeKey = key.coefficients.slice()
   const { holder, statementKey } = party.keys
-  const envelope = await signContribution(plan, planDigest, holder, oneTimeKey, payload, statementKey, randomness)
+  const signed = await signContribution(plan, planDigest, holder, oneTimeKey, payload, statementKey, randomness)
   key.dispose()
-  return { holder, envelope, chunks, payload, oneTimeKey, lanes }
+  return { holder, ...signed, chunks, payload, oneTimeKey, lanes }
 }
 
 /** What a member durably remembers of a round that it has accepted. */
@@ -203,7 +205,7 @@ export function logOfRound(round: CoordinatorRound): Promise<RoundLog> {
   const { plan, planEnvelope, candidates, manifest } = round
   // Signatures that a manifest gains later are not in the log.
   const sealed = manifest && { ...manifest, signatures: manifest.signatures.slice(0, 1) }
-  const statements = [candidates, ...orderedChecks(round), sealed].filter((each) => each !== undefined)
+  const statements = [candidates, ...orderedChecks(round), ...orderedDealings(round), sealed].filter((each) => each !== undefined)
   return roundLogOf(plan, planEnvelope, statements, coordinatorKey.publicKey)
 }
 
@@ -301,6 +303,7 @@ export function forgeManifest(
         payload: payload.digest,
       })),
       checks: orderedChecks(round).map(statementDigest),
+      dealings: orderedDealings(round).map(statementDigest),
       excluded: [],
       setAside: [],
       sealedAt: NOW.toISOString(),

@@ -1,15 +1,12 @@
 import { digestOf, fromHex } from '../../src/crypto/digest.ts'
 import type { Envelope } from '../../src/crypto/envelope.ts'
 import { type StatementPublicKey, statementKeyFromSeed } from '../../src/crypto/statement-key.ts'
-import { logKeyOf } from '../../src/log/checkpoint.ts'
+import { type Checkpoint, logKeyOf, signCheckpoint } from '../../src/log/checkpoint.ts'
 import { addCosignatures, cosign } from '../../src/log/cosignature.ts'
 import { encodeLogEntry } from '../../src/log/log-entry.ts'
-import { createLog } from '../../src/log/log-writer.ts'
-import { MemoryLogStorage } from '../../src/log/memory-log-storage.ts'
-import { proveConsistency, proveInclusion } from '../../src/log/merkle-proof.ts'
+import { leafHash, perfectRoot } from '../../src/log/merkle-hash.ts'
+import { type HashReader, proveConsistency, proveInclusion, rootFromReader } from '../../src/log/merkle-proof.ts'
 import { parseNote } from '../../src/log/note.ts'
-import { proveRange } from '../../src/log/range-proof.ts'
-import { hashReaderOf } from '../../src/log/tile-reader.ts'
 import { type AddCheckpointRequest, formatCosignatures } from '../../src/log/witness-wire.ts'
 import {
   type LoggedStatement,
@@ -32,63 +29,97 @@ export const logSigner = {
 }
 export const logKey = logKeyOf(logSigner)
 
-/** A real log in memory, as a coordinator (honest or not) has one. */
+/**
+ * A log in memory whose owner puts into it what it likes: the same entry twice, nonsense, one history for one reader and
+ * another for the next. Hashes, proofs and signatures are the product's own.
+ */
 export class TestLog {
-  readonly #storage = new MemoryLogStorage()
   readonly #statements: Envelope[] = []
-  #writer!: Awaited<ReturnType<typeof createLog>>
+  readonly #entries: Uint8Array[] = []
 
   static async create(): Promise<TestLog> {
-    const log = new TestLog()
-    log.#writer = await createLog(log.#storage, logSigner)
-    return log
+    return new TestLog()
+  }
+
+  /** A log with the same history up to a size, under the same key: the beginning of a lie. */
+  async fork(size = this.size): Promise<TestLog> {
+    const other = new TestLog()
+    other.#statements.push(...this.#statements.slice(0, size))
+    other.#entries.push(...this.#entries.slice(0, size))
+    return other
   }
 
   get size(): number {
-    return this.#writer.checkpoint.size
+    return this.#entries.length
+  }
+
+  /** Of the first entry that is this statement. */
+  positionOf(statement: Envelope): number {
+    return this.#statements.indexOf(statement)
   }
 
   /** @returns the position of the first */
   async append(statements: readonly Envelope[]): Promise<number> {
-    const { positions } = await this.#writer.append(statements.map((statement) => encodeLogEntry(statement)))
+    const position = this.size
     this.#statements.push(...statements)
-    return positions[0]
+    this.#entries.push(...statements.map((statement) => encodeLogEntry(statement)))
+    return position
+  }
+
+  /** Anything at all. */
+  async appendBytes(entries: readonly Uint8Array[]): Promise<void> {
+    this.#entries.push(...entries)
+    this.#statements.push(...entries.map((payload) => ({ payloadType: 'none', payload, signatures: [] })))
+  }
+
+  readonly #hashes: HashReader = {
+    hash: async (height, index) => {
+      const width = 2 ** height
+      return perfectRoot(this.#entries.slice(index * width, (index + 1) * width).map(leafHash))
+    },
   }
 
   /** The latest checkpoint, cosigned by these parties, for a holder that knows the tree of `oldSize`. */
   async checkpoint(cosigners: readonly Party[], plan: RoundPlan, oldSize = 0): Promise<AddCheckpointRequest> {
-    const { note, size } = this.#writer.checkpoint
+    const note = signCheckpoint({ size: this.size, root: await rootFromReader(this.#hashes, this.size) }, logSigner)
     const { text } = parseNote(note)
     const lines = cosigners.map(({ member, keys }) =>
       cosign(text, { name: witnessKey(ORIGIN, member).name, key: keys.statementKey }, 1_700_000_000),
     )
-    const proof = await proveConsistency(hashReaderOf(this.#storage, size), oldSize, size)
+    return this.withCosignatures(note, lines.length === 0 ? '' : formatCosignatures(lines), plan, oldSize)
+  }
+
+  /** The same, with cosignature lines as holders have given them. */
+  async withCosignatures(note: string, lines: string, plan: RoundPlan, oldSize = 0): Promise<AddCheckpointRequest> {
+    // A log that shrank has no proof to offer.
+    const proof = oldSize > this.size ? [] : await proveConsistency(this.#hashes, oldSize, this.size)
     const { witnesses } = roundWitnesses(plan, logKey)
-    return { note: addCosignatures(note, formatCosignatures(lines), witnesses), oldSize, proof }
+    return { note: lines === '' ? note : addCosignatures(note, lines, witnesses), oldSize, proof }
   }
 
   async range(start: number): Promise<RangeEvidence> {
-    const range = await proveRange(this.#storage, start, this.size)
+    const before: Uint8Array[] = []
+    for (let height = 40, done = 0; height >= 0; height--) {
+      const width = 2 ** height
+      if (Math.floor(start / width) % 2 === 0) continue
+      before.push(await this.#hashes.hash(height, done / width))
+      done += width
+    }
     const payloads = this.#statements
       .slice(start + 1)
       .filter(({ payloadType }) => speaksOfRounds(payloadType))
       .map(({ payload }) => payload)
-    return { ...range, payloads }
+    return { start, before, entries: this.#entries.slice(start), payloads }
   }
 
   async logged(envelope: Envelope): Promise<LoggedStatement> {
-    const position = this.#statements.indexOf(envelope)
-    return {
-      envelope,
-      position,
-      path: await proveInclusion(hashReaderOf(this.#storage, this.size), position, this.size),
-    }
+    const position = this.positionOf(envelope)
+    return { envelope, position, path: await proveInclusion(this.#hashes, position, this.size) }
   }
 
   /** The head of its tree. */
-  get head() {
-    const { size, root } = this.#writer.checkpoint
-    return { origin: ORIGIN, size, root, extensions: [] }
+  async head(): Promise<Checkpoint> {
+    return { origin: ORIGIN, size: this.size, root: await rootFromReader(this.#hashes, this.size), extensions: [] }
   }
 }
 
@@ -102,7 +133,7 @@ export async function roundLogOf(
   const log = await TestLog.create()
   const start = await log.append([planEnvelope])
   if (statements.length > 0) await log.append(statements)
-  const read = readRoundLog(plan, planEnvelope, await log.range(start), log.head, coordinatorKey)
+  const read = readRoundLog(plan, planEnvelope, await log.range(start), await log.head(), coordinatorKey)
   if (!read.ok) throw new Error(`refused: ${read.code}: ${read.reason}`)
   return read.value
 }

@@ -22,7 +22,7 @@ const noted = (requestId: string): HolderMessage => ({ reply: { requestId, noted
 let server: TestServer
 beforeAll(async () => {
   server = await startTestServer(
-    { expectedPayload: () => undefined, contributionsFor: () => undefined },
+    { expectedPayload: () => undefined, contributionsFor: () => undefined, openingFor: () => undefined },
     { reconnectGraceMs: 20_000 },
   )
 })

@@ -25,6 +25,7 @@ beforeAll(async () => {
     {
       expectedPayload: (plan, holder) => (plan === due && holder === 'cleveland' ? parameters : undefined),
       contributionsFor: () => undefined,
+      openingFor: () => undefined,
     },
     { reconnectGraceMs: 300 },
   )
@@ -120,7 +121,7 @@ describe('a server', () => {
       venue: VENUE,
       software: 'x',
       members: { has: () => false, isPending: () => false },
-      rounds: { expectedPayload: () => undefined, contributionsFor: () => undefined },
+      rounds: { expectedPayload: () => undefined, contributionsFor: () => undefined, openingFor: () => undefined },
     }
     await expect(startServer(server.address, tls, parts, {} as never)).rejects.toMatchObject({ code: 'port-in-use' })
     await expect(startServer('nonsense', tls, parts, {} as never)).rejects.toMatchObject({ code: 'address-invalid' })
@@ -339,7 +340,7 @@ describe('an artifact', () => {
       registry: server.registry,
       openings: server.openings,
       sessions: server.sessions,
-      rounds: { expectedPayload: () => undefined, contributionsFor: () => undefined },
+      rounds: { expectedPayload: () => undefined, contributionsFor: () => undefined, openingFor: () => undefined },
       artifacts,
       spool: server.spool,
     }

@@ -38,12 +38,22 @@ describe('a failed call', () => {
 
   it('is about certificates only when the other side said so', () => {
     for (const details of [
-      'No connection established. Last error: Error: certificate has expired. Resolution note: ',
       'No connection established. Last error: unable to verify the first certificate. Resolution note: ',
       'Connection dropped: SSL alert number 48',
     ]) {
       expect(failed(status.UNAVAILABLE, details).code).toBe('credential-invalid')
     }
+  })
+
+  it('is one to wait out when the coordinator’s certificate is out of date, which its next start renews', () => {
+    for (const why of ['certificate has expired', 'certificate is not yet valid']) {
+      const details = `No connection established. Last error: Error: ${why}. Resolution note: `
+      expect(failed(status.UNAVAILABLE, details).code).toBe('coordinator-certificate-expired')
+    }
+    // This side's own, refused by the other: no waiting cures that.
+    expect(failed(status.UNAVAILABLE, 'sslv3 alert certificate expired: SSL alert number 45').code).toBe(
+      'credential-invalid',
+    )
   })
 
   it('that was refused for its size, or for no reason given, is named all the same', () => {

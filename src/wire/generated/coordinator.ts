@@ -13,6 +13,7 @@ import type { CoordinatorMessage as _sluice_v1_CoordinatorMessage, CoordinatorMe
 import type { CosignRequest as _sluice_v1_CosignRequest, CosignRequest__Output as _sluice_v1_CosignRequest__Output } from './sluice/v1/CosignRequest.ts';
 import type { EndorseRequest as _sluice_v1_EndorseRequest, EndorseRequest__Output as _sluice_v1_EndorseRequest__Output } from './sluice/v1/EndorseRequest.ts';
 import type { Envelope as _sluice_v1_Envelope, Envelope__Output as _sluice_v1_Envelope__Output } from './sluice/v1/Envelope.ts';
+import type { ExplainSharesRequest as _sluice_v1_ExplainSharesRequest, ExplainSharesRequest__Output as _sluice_v1_ExplainSharesRequest__Output } from './sluice/v1/ExplainSharesRequest.ts';
 import type { FetchArtifactRequest as _sluice_v1_FetchArtifactRequest, FetchArtifactRequest__Output as _sluice_v1_FetchArtifactRequest__Output } from './sluice/v1/FetchArtifactRequest.ts';
 import type { FetchContributionsRequest as _sluice_v1_FetchContributionsRequest, FetchContributionsRequest__Output as _sluice_v1_FetchContributionsRequest__Output } from './sluice/v1/FetchContributionsRequest.ts';
 import type { FetchOpeningRequest as _sluice_v1_FetchOpeningRequest, FetchOpeningRequest__Output as _sluice_v1_FetchOpeningRequest__Output } from './sluice/v1/FetchOpeningRequest.ts';
@@ -62,6 +63,7 @@ export interface ProtoGrpcType {
       CosignRequest: MessageTypeDefinition<_sluice_v1_CosignRequest, _sluice_v1_CosignRequest__Output>
       EndorseRequest: MessageTypeDefinition<_sluice_v1_EndorseRequest, _sluice_v1_EndorseRequest__Output>
       Envelope: MessageTypeDefinition<_sluice_v1_Envelope, _sluice_v1_Envelope__Output>
+      ExplainSharesRequest: MessageTypeDefinition<_sluice_v1_ExplainSharesRequest, _sluice_v1_ExplainSharesRequest__Output>
       FetchArtifactRequest: MessageTypeDefinition<_sluice_v1_FetchArtifactRequest, _sluice_v1_FetchArtifactRequest__Output>
       FetchContributionsRequest: MessageTypeDefinition<_sluice_v1_FetchContributionsRequest, _sluice_v1_FetchContributionsRequest__Output>
       FetchOpeningRequest: MessageTypeDefinition<_sluice_v1_FetchOpeningRequest, _sluice_v1_FetchOpeningRequest__Output>

@@ -16,6 +16,7 @@ import type { EnrolRequest as _sluice_v1_EnrolRequest, EnrolRequest__Output as _
 import type { EnrolResponse as _sluice_v1_EnrolResponse, EnrolResponse__Output as _sluice_v1_EnrolResponse__Output } from './sluice/v1/EnrolResponse.ts';
 import type { EnrolmentClient as _sluice_v1_EnrolmentClient, EnrolmentDefinition as _sluice_v1_EnrolmentDefinition } from './sluice/v1/Enrolment.ts';
 import type { Envelope as _sluice_v1_Envelope, Envelope__Output as _sluice_v1_Envelope__Output } from './sluice/v1/Envelope.ts';
+import type { ExplainSharesRequest as _sluice_v1_ExplainSharesRequest, ExplainSharesRequest__Output as _sluice_v1_ExplainSharesRequest__Output } from './sluice/v1/ExplainSharesRequest.ts';
 import type { FetchArtifactRequest as _sluice_v1_FetchArtifactRequest, FetchArtifactRequest__Output as _sluice_v1_FetchArtifactRequest__Output } from './sluice/v1/FetchArtifactRequest.ts';
 import type { FetchContributionsRequest as _sluice_v1_FetchContributionsRequest, FetchContributionsRequest__Output as _sluice_v1_FetchContributionsRequest__Output } from './sluice/v1/FetchContributionsRequest.ts';
 import type { FetchOpeningRequest as _sluice_v1_FetchOpeningRequest, FetchOpeningRequest__Output as _sluice_v1_FetchOpeningRequest__Output } from './sluice/v1/FetchOpeningRequest.ts';
@@ -68,6 +69,7 @@ export interface ProtoGrpcType {
       EnrolResponse: MessageTypeDefinition<_sluice_v1_EnrolResponse, _sluice_v1_EnrolResponse__Output>
       Enrolment: SubtypeConstructor<typeof grpc.Client, _sluice_v1_EnrolmentClient> & { service: _sluice_v1_EnrolmentDefinition }
       Envelope: MessageTypeDefinition<_sluice_v1_Envelope, _sluice_v1_Envelope__Output>
+      ExplainSharesRequest: MessageTypeDefinition<_sluice_v1_ExplainSharesRequest, _sluice_v1_ExplainSharesRequest__Output>
       FetchArtifactRequest: MessageTypeDefinition<_sluice_v1_FetchArtifactRequest, _sluice_v1_FetchArtifactRequest__Output>
       FetchContributionsRequest: MessageTypeDefinition<_sluice_v1_FetchContributionsRequest, _sluice_v1_FetchContributionsRequest__Output>
       FetchOpeningRequest: MessageTypeDefinition<_sluice_v1_FetchOpeningRequest, _sluice_v1_FetchOpeningRequest__Output>

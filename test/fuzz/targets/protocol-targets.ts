@@ -7,6 +7,7 @@ import { decodeEntries, encodeEntries } from '../../../src/log/entry-bundle.ts'
 import { encodeLogEntry } from '../../../src/log/log-entry.ts'
 import { EMPTY_ROOT, leafHash, nodeHash } from '../../../src/log/merkle-hash.ts'
 import { candidatesSchema, candidatesStatement } from '../../../src/protocol/candidates.ts'
+import { dealingSchema } from '../../../src/protocol/dealing.ts'
 import { judgeShares } from '../../../src/protocol/judge-shares.ts'
 import { applyRegistryStatement, emptyRegistry } from '../../../src/protocol/registry.ts'
 import { applicationStatement, embedStatement, membershipStatement } from '../../../src/protocol/registry-statements.ts'
@@ -90,19 +91,29 @@ function rootOf(entries: readonly Uint8Array[]): Uint8Array {
 }
 
 function shareVerdictTarget(): FuzzTarget {
-  const form = z.object({ candidates: candidatesSchema, checks: z.array(shareCheckSchema).max(15) })
+  const form = z.object({
+    candidates: candidatesSchema,
+    checks: z.array(shareCheckSchema).max(15),
+    dealings: z.array(dealingSchema).max(15),
+  })
   const checks = shareChecks('b'.repeat(64))
   const wrong = CANDIDATES.contributions.map(({ holder }) => ({ holder, values: [5, 5, 5] }))
   const off = checks.map((check, i) => (i === 1 ? { ...check, combinations: wrong } : check))
+  const dealing = {
+    plan: planDigest,
+    candidates: 'b'.repeat(64),
+    holder: 'hungary',
+    combinations: FUZZ_PLAN.committee.members.map((member, i) => ({ member, values: [i, 2 * i, 7] })),
+  }
   return target({
     name: 'protocol: verdict on shares',
-    corpus: [checks, off, checks.slice(1)].map((each) =>
-      bytesOf(JSON.stringify({ candidates: CANDIDATES, checks: each })),
+    corpus: [checks, off, checks.slice(1)].map((each, i) =>
+      bytesOf(JSON.stringify({ candidates: CANDIDATES, checks: each, dealings: i === 0 ? [] : [dealing] })),
     ),
     decode: (bytes) => {
       const read = form.safeParse(parseJson(bytes))
       return read.success
-        ? judgeShares(FUZZ_PLAN, read.data.candidates, read.data.checks)
+        ? judgeShares(FUZZ_PLAN, read.data.candidates, read.data.checks, read.data.dealings)
         : refused('malformed-check', 'Not what the schemas let through.')
     },
     // The schemas are those of the statements, and are measured there.

@@ -4,7 +4,9 @@ import { statementKeyFromSeed } from '../../../src/crypto/statement-key.ts'
 import { jobStatement } from '../../../src/learning/job-specification.ts'
 import { abandonmentStatement } from '../../../src/protocol/abandonment.ts'
 import { candidatesStatement } from '../../../src/protocol/candidates.ts'
+import { certificateStatement } from '../../../src/protocol/certificate.ts'
 import { contributionStatement, SEALED_SHARE_CHARACTERS } from '../../../src/protocol/contribution.ts'
+import { dealingStatement } from '../../../src/protocol/dealing.ts'
 import { manifestStatement } from '../../../src/protocol/manifest.ts'
 import { payloadHashStatement } from '../../../src/protocol/payload-hash.ts'
 import { publicationStatement } from '../../../src/protocol/publication.ts'
@@ -61,9 +63,24 @@ export function statementTargets(): FuzzTarget[] {
       candidates: digest('b'),
       contributions: CANDIDATES,
       checks: [digest('c')],
+      dealings: [digest('d')],
       excluded: [{ holder: 'long-beach', members: ['hungary'] }],
       setAside: ['switzerland'],
       sealedAt: AT,
+    }),
+    statementTarget('certificate', certificateStatement, {
+      plan: digest('a'),
+      manifest: digest('b'),
+      endorsements: ['cleveland', 'hungary'].map((member) => ({
+        member,
+        signature: Buffer.alloc(64).toString('base64'),
+      })),
+    }),
+    statementTarget('dealing', dealingStatement, {
+      plan: digest('a'),
+      candidates: digest('b'),
+      holder: 'cleveland',
+      combinations: ['cleveland', 'hungary'].map((member) => ({ member, values: [0, 1, 67_108_858] })),
     }),
     statementTarget('abandonment', abandonmentStatement, { plan: digest('a'), reason: 'too few', abandonedAt: AT }),
     statementTarget('payload-hash', payloadHashStatement, {
@@ -134,7 +151,7 @@ function planTarget(): FuzzTarget {
 }
 
 /** Read twice, with and without its signature. */
-const STATEMENT_ALLOCATION = { fixedBytes: 2 * 1024 * 1024, perInputByte: 128 }
+const STATEMENT_ALLOCATION = { fixedBytes: 4 * 1024 * 1024, perInputByte: 128 }
 
 function statementTarget<T>(name: string, kind: StatementKind<T>, body: T): FuzzTarget {
   const read = (payload: Uint8Array) => readStatement(kind, signEnvelope(kind.payloadType, payload, key), key.publicKey)

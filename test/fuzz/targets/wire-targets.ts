@@ -1,5 +1,6 @@
 import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js'
 import fc from 'fast-check'
+import { describeEvent } from '../../../src/cli/job-progress.ts'
 import { signEnvelope } from '../../../src/crypto/envelope.ts'
 import { statementKeyFromSeed } from '../../../src/crypto/statement-key.ts'
 import { parseJobSpecification } from '../../../src/learning/job-specification.ts'
@@ -22,6 +23,7 @@ import type { SubmitJobRequest__Output } from '../../../src/wire/generated/sluic
 import { jobEventFromWire, jobEventToWire } from '../../../src/wire/job-event-codec.ts'
 import { jobsHandlers } from '../../../src/wire/jobs-service.ts'
 import { type FuzzTarget, RefusedByGrpc, target } from '../fuzz-target.ts'
+import { varint } from '../protobuf-mutator.ts'
 import { FUZZ_JOB } from './fuzz-job.ts'
 
 const PLAN_DIGEST = 'a'.repeat(64)
@@ -234,7 +236,12 @@ function jobEventTarget(): FuzzTarget {
   return target({
     name: 'wire: JobEvent',
     corpus: events.map((event, sequence) => write(jobEventToWire({ sequence, at, event }))),
-    decode: (bytes) => jobEventFromWire(read(bytes) as JobEvent__Output),
+    decode: (bytes) => {
+      const event = jobEventFromWire(read(bytes) as JobEvent__Output)
+      // What a client prints must be there.
+      describeEvent(event)
+      return event
+    },
     encode: (event) => write(jobEventToWire(event)),
     roundTrip: 'value',
     structured: protobufMessages(),
@@ -327,12 +334,4 @@ function protobufMessages(): fc.Arbitrary<Uint8Array> {
 
 function withLength(body: Uint8Array) {
   return { type: 2, body: new Uint8Array(Buffer.concat([varint(BigInt(body.length)), body])) }
-}
-
-/** Base 128 (protobuf encoding, Base 128 Varints). */
-function varint(value: bigint): Uint8Array {
-  const bytes: number[] = []
-  let rest = value
-  for (; rest > 127n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128)
-  return Uint8Array.from([...bytes, Number(rest)])
 }

@@ -26,7 +26,8 @@ export interface Reply {
    * The checkpoint does not start from the tree that the holder knows: its size, to ask again from.
    */
   'knownSize'?: (number | string);
-  'reply'?: "contribution"|"endorsement"|"shareSum"|"noted"|"refusal"|"cosignature"|"shareCheck"|"payloadHash"|"knownSize";
+  'dealing'?: (_sluice_v1_Envelope | null);
+  'reply'?: "contribution"|"endorsement"|"shareSum"|"noted"|"refusal"|"cosignature"|"shareCheck"|"payloadHash"|"knownSize"|"dealing";
 }
 
 export interface Reply__Output {
@@ -49,5 +50,6 @@ export interface Reply__Output {
    * The checkpoint does not start from the tree that the holder knows: its size, to ask again from.
    */
   'knownSize'?: (number);
-  'reply'?: "contribution"|"endorsement"|"shareSum"|"noted"|"refusal"|"cosignature"|"shareCheck"|"payloadHash"|"knownSize";
+  'dealing'?: (_sluice_v1_Envelope__Output | null);
+  'reply'?: "contribution"|"endorsement"|"shareSum"|"noted"|"refusal"|"cosignature"|"shareCheck"|"payloadHash"|"knownSize"|"dealing";
 }

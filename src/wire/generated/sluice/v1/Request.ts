@@ -9,6 +9,7 @@ import type { CheckSharesRequest as _sluice_v1_CheckSharesRequest, CheckSharesRe
 import type { HashPayloadRequest as _sluice_v1_HashPayloadRequest, HashPayloadRequest__Output as _sluice_v1_HashPayloadRequest__Output } from '../../sluice/v1/HashPayloadRequest.ts';
 import type { AbandonRequest as _sluice_v1_AbandonRequest, AbandonRequest__Output as _sluice_v1_AbandonRequest__Output } from '../../sluice/v1/AbandonRequest.ts';
 import type { AdmitRequest as _sluice_v1_AdmitRequest, AdmitRequest__Output as _sluice_v1_AdmitRequest__Output } from '../../sluice/v1/AdmitRequest.ts';
+import type { ExplainSharesRequest as _sluice_v1_ExplainSharesRequest, ExplainSharesRequest__Output as _sluice_v1_ExplainSharesRequest__Output } from '../../sluice/v1/ExplainSharesRequest.ts';
 
 export interface Request {
   'requestId'?: (string);
@@ -21,7 +22,8 @@ export interface Request {
   'hashPayload'?: (_sluice_v1_HashPayloadRequest | null);
   'abandon'?: (_sluice_v1_AbandonRequest | null);
   'admit'?: (_sluice_v1_AdmitRequest | null);
-  'request'?: "contribute"|"endorse"|"answer"|"published"|"cosign"|"checkShares"|"hashPayload"|"abandon"|"admit";
+  'explainShares'?: (_sluice_v1_ExplainSharesRequest | null);
+  'request'?: "contribute"|"endorse"|"answer"|"published"|"cosign"|"checkShares"|"hashPayload"|"abandon"|"admit"|"explainShares";
 }
 
 export interface Request__Output {
@@ -35,5 +37,6 @@ export interface Request__Output {
   'hashPayload'?: (_sluice_v1_HashPayloadRequest__Output | null);
   'abandon'?: (_sluice_v1_AbandonRequest__Output | null);
   'admit'?: (_sluice_v1_AdmitRequest__Output | null);
-  'request'?: "contribute"|"endorse"|"answer"|"published"|"cosign"|"checkShares"|"hashPayload"|"abandon"|"admit";
+  'explainShares'?: (_sluice_v1_ExplainSharesRequest__Output | null);
+  'request'?: "contribute"|"endorse"|"answer"|"published"|"cosign"|"checkShares"|"hashPayload"|"abandon"|"admit"|"explainShares";
 }

@@ -1,0 +1,105 @@
+import type { Envelope } from '../crypto/envelope.ts'
+import type { PayloadWorkers } from '../crypto/payload-workers.ts'
+import type { Randomness } from '../crypto/randomness.ts'
+import type { StatementKey } from '../crypto/statement-key.ts'
+import type { AddCheckpointRequest } from '../log/witness-wire.ts'
+import type { CoordinatorRound } from '../protocol/coordinator-round.ts'
+import type { HolderRequest } from '../protocol/holder-messages.ts'
+import type { RangeEvidence } from '../protocol/round-log.ts'
+import type { AskHolder } from './ask-holders.ts'
+import type { LoggedRequests, NotedCheckpoint } from './logged-requests.ts'
+import type { OpenRounds } from './open-rounds.ts'
+import type { Clock, CoordinatorStore, HolderDirectory, PayloadSpool } from './ports.ts'
+
+/** What rounds run on. */
+export interface RoundParts {
+  readonly key: StatementKey
+  readonly clock: Clock
+  readonly randomness: Randomness
+  readonly store: CoordinatorStore
+  /** Ciphertexts of contributors; what published rounds were opened from. */
+  readonly spool: PayloadSpool
+  readonly openings: PayloadSpool
+  readonly holders: HolderDirectory
+  /** Requests that rest on the log. */
+  readonly logged: LoggedRequests
+  readonly openRounds: OpenRounds
+  readonly workers: PayloadWorkers
+  /** How long a committee has for each of its duties. */
+  readonly committeeTimeoutMs: number
+}
+
+/** A holder that said no, or did not answer. */
+export interface HolderNote {
+  readonly holder: string
+  readonly code: string
+  readonly reason: string
+}
+
+/** What one round works on. */
+export interface RoundContext extends RoundParts {
+  /** The statement of the job. */
+  readonly job: Envelope
+  /** The publications of the plan's inputs. */
+  readonly publications: readonly Envelope[]
+  /** Of earlier plans of the same question, each with t signatures. */
+  readonly abandonments: readonly Envelope[]
+  readonly note: (note: HolderNote) => void
+  readonly signal: AbortSignal
+}
+
+/** A round whose plan is in the log. */
+export interface LoggedRound {
+  readonly round: CoordinatorRound
+  /** Position of the plan's entry. */
+  readonly start: number
+}
+
+/** What members and contributors are shown of the log: a checkpoint that t of the committee cosigned, and all from the plan on. */
+export interface LogEvidence {
+  readonly checkpoint: NotedCheckpoint
+  readonly range: RangeEvidence
+}
+
+/** A checkpoint cosigned by t of the committee: what holders rely on. */
+export function cosign(
+  round: CoordinatorRound,
+  checkpoint: NotedCheckpoint,
+  context: RoundContext,
+): Promise<NotedCheckpoint> {
+  return context.logged.cosign(round.plan, checkpoint, dutySignal(context), context.note)
+}
+
+/** The time that a committee has for one of its duties. */
+export function dutySignal({ signal, committeeTimeoutMs }: RoundContext): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(committeeTimeoutMs)])
+}
+
+/** Has the latest checkpoint cosigned, and gives everything from the plan's entry on under it. */
+export async function cosignedRange(
+  { round, start }: LoggedRound,
+  latest: NotedCheckpoint,
+  context: RoundContext,
+): Promise<LogEvidence> {
+  const checkpoint = await cosign(round, latest, context)
+  return { checkpoint, range: await context.logged.range(start, checkpoint) }
+}
+
+/** Asks each holder from the tree that it knows. */
+export function askOnLog(
+  { checkpoint, range }: LogEvidence,
+  { logged }: RoundContext,
+  make: (evidence: { readonly checkpoint: AddCheckpointRequest; readonly range: RangeEvidence }) => HolderRequest,
+): AskHolder {
+  return (holder, signal) => logged.ask(holder, checkpoint, (known) => make({ checkpoint: known, range }), signal)
+}
+
+/** Tells of a holder that said no, or answered something else than it was asked. */
+export function noteRefusal(
+  holder: string,
+  verdict: { readonly ok: boolean; readonly code?: string; readonly reason?: string },
+  { note }: RoundContext,
+): void {
+  const { code = 'malformed-message', reason = `${holder} answered something else than it was asked.` } = verdict
+  note({ holder, code, reason })
+}

@@ -1,0 +1,176 @@
+import type { Digest } from '../crypto/digest.ts'
+import { type Envelope, isSignedBy, statementDigest } from '../crypto/envelope.ts'
+import type { Objection } from './audit-findings.ts'
+import { type Candidates, candidatesStatement } from './candidates.ts'
+import { checkContributors } from './collected-contributions.ts'
+import { type Dealing, dealingStatement } from './dealing.ts'
+import { judgeShares } from './judge-shares.ts'
+import type { Manifest } from './manifest.ts'
+import { findMember, type RoundPlan } from './round-plan.ts'
+import { type ShareCheck, shareCheckStatement } from './share-check.ts'
+
+/** A logged statement: its bytes, its digest, what it says. */
+export interface LoggedBody<T> {
+  readonly envelope: Envelope
+  readonly digest: Digest
+  readonly body: T
+}
+
+/** What the log has said so far of a plan whose round is not over. The first of each kind counts, as for members. */
+export interface AuditedRound {
+  readonly position: number
+  readonly planDigest: Digest
+  readonly plan: RoundPlan
+  /** Digest of the question that it asks. */
+  readonly question: Digest
+  candidates?: LoggedBody<Candidates>
+  readonly checks: Map<string, LoggedBody<ShareCheck>>
+  readonly dealings: Map<string, LoggedBody<Dealing>>
+  manifest?: LoggedBody<Manifest>
+  /** The manifest rests on checks that were not logged before it: a crash leaves that, and no member endorses it. */
+  lacksChecks?: boolean
+  certified: boolean
+}
+
+export function toLogged<T>(envelope: Envelope, body: T): LoggedBody<T> {
+  return { envelope, digest: statementDigest(envelope), body }
+}
+
+/** One candidate set per plan, of members of its cohort, each once, of enough organisations. */
+export function enterCandidates(round: AuditedRound, candidates: LoggedBody<Candidates>): Objection[] {
+  if (round.candidates) {
+    const reason = 'The plan has candidates already: under two challenges the blinding of shares would be used twice.'
+    return [{ code: 'second-candidates', reason }]
+  }
+  round.candidates = candidates
+  const possible = checkContributors(round.plan, candidates.body.contributions)
+  return possible.ok ? [] : [possible]
+}
+
+/** A share check: of the logged candidates, before the manifest, one a committee member, signed by it. */
+export function enterShareCheck(round: AuditedRound, check: LoggedBody<ShareCheck>): Objection[] {
+  const { member } = check.body
+  if (!round.plan.committee.members.includes(member)) {
+    return [
+      { code: 'not-on-committee', reason: `${member} checks shares and is not on the committee.`, holder: member },
+    ]
+  }
+  const objection = findWordObjection(round, check, member, 'share check')
+  if (objection) return [objection]
+  if (round.checks.has(member)) {
+    return [{ code: 'second-share-check', reason: `${member} has checked these shares before.`, holder: member }]
+  }
+  const judged = judgeShares(round.plan, round.candidates!.body, [check.body])
+  if (!judged.ok) return [{ ...judged, holder: member }]
+  round.checks.set(member, check)
+  return []
+}
+
+/** A dealing: of the logged candidates, before the manifest, one a candidate, signed by it. */
+export function enterDealing(round: AuditedRound, dealing: LoggedBody<Dealing>): Objection[] {
+  const { holder } = dealing.body
+  if (!findMember(round.plan, holder)) {
+    return [{ code: 'not-in-cohort', reason: `${holder} says what it dealt and is not in the cohort.`, holder }]
+  }
+  const objection = findWordObjection(round, dealing, holder, 'dealing')
+  if (objection) return [objection]
+  if (!round.candidates!.body.contributions.some((candidate) => candidate.holder === holder)) {
+    return [{ code: 'candidates-mismatch', reason: `${holder} says what it dealt and is no candidate.`, holder }]
+  }
+  if (round.dealings.has(holder)) {
+    return [{ code: 'second-dealing', reason: `${holder} has said before what it dealt.`, holder }]
+  }
+  const judged = judgeShares(round.plan, round.candidates!.body, [], [dealing.body])
+  if (!judged.ok) return [{ ...judged, holder }]
+  round.dealings.set(holder, dealing)
+  return []
+}
+
+/** What holds for a check and a dealing alike: signed by a holder of the cohort, at its time, about what was logged. */
+function findWordObjection(
+  round: AuditedRound,
+  { envelope, body }: LoggedBody<{ readonly candidates: Digest }>,
+  holder: string,
+  what: string,
+): Objection | undefined {
+  if (!isSignedBy(envelope, findMember(round.plan, holder)!.statementKey)) {
+    return { code: 'bad-signature', reason: `The ${what} in the name of ${holder} is not signed by it.`, holder }
+  }
+  if (!round.candidates) return missingBefore(what, candidatesStatement)
+  if (round.manifest) {
+    return { code: 'wrong-order', reason: `The ${what} of ${holder} comes after the manifest.`, holder }
+  }
+  if (body.candidates !== round.candidates.digest) {
+    return { code: 'candidates-mismatch', reason: `The ${what} of ${holder} is of other candidates.`, holder }
+  }
+  return undefined
+}
+
+/** One manifest per plan, over the candidates that the logged checks and dealings leave, as everybody computes it. */
+export function enterManifest(round: AuditedRound, manifest: LoggedBody<Manifest>): Objection[] {
+  if (round.manifest) {
+    return [{ code: 'second-manifest', reason: 'The plan has a manifest already: its set was closed.' }]
+  }
+  if (!round.candidates) return [missingBefore('manifest', candidatesStatement)]
+  round.manifest = manifest
+  const { body } = manifest
+  if (body.candidates !== round.candidates.digest) {
+    return [{ code: 'candidates-mismatch', reason: 'The manifest is over other candidates than were logged.' }]
+  }
+  const possible = checkContributors(round.plan, body.contributions)
+  if (!possible.ok) return [possible]
+  const logged = new Set([...round.checks.values(), ...round.dealings.values()].map(({ digest }) => digest))
+  round.lacksChecks = [...body.checks, ...body.dealings].some((digest) => !logged.has(digest))
+  return round.lacksChecks ? [] : checkVerdict(round, round.candidates.body, body)
+}
+
+function checkVerdict({ plan, checks, dealings }: AuditedRound, candidates: Candidates, manifest: Manifest) {
+  const { members, threshold } = plan.committee
+  const restsOn = [shareCheckStatement, dealingStatement]
+  const objection = (reason: string): Objection[] => [{ code: 'verdict-mismatch', reason, restsOn }]
+  if (checks.size < threshold) return objection(`${checks.size} members have checked; the plan demands ${threshold}.`)
+  const orderedChecks = members.flatMap((member) => checks.get(member) ?? [])
+  const orderedDealings = candidates.contributions.flatMap(({ holder }) => dealings.get(holder) ?? [])
+  const bodiesOf = <T>(logged: readonly LoggedBody<T>[]) => logged.map(({ body }) => body)
+  const judged = judgeShares(plan, candidates, bodiesOf(orderedChecks), bodiesOf(orderedDealings))
+  if (!judged.ok) return [judged]
+  const { excluded, setAside } = judged.value
+  const out = new Set(excluded.map(({ holder }) => holder))
+  const expected = verdictText({
+    contributions: candidates.contributions.filter(({ holder }) => !out.has(holder)),
+    checks: orderedChecks.map(({ digest }) => digest),
+    dealings: orderedDealings.map(({ digest }) => digest),
+    excluded,
+    setAside,
+  })
+  if (verdictText(manifest) === expected) return []
+  const outcome = out.size > 0 ? `leave out ${[...out].join(', ')}` : 'leave nobody out'
+  return objection(`The manifest does not say what the logged share checks come to: they ${outcome}.`)
+}
+
+interface StatedVerdict extends Pick<Manifest, 'contributions' | 'checks' | 'dealings'> {
+  readonly excluded: readonly Manifest['excluded'][number][]
+  readonly setAside: readonly string[]
+}
+
+/** One text for what one verdict is, whatever the order of the fields was. */
+function verdictText({ contributions, checks, dealings, excluded, setAside }: StatedVerdict): string {
+  return JSON.stringify([
+    contributions.map(({ holder, contribution, payload }) => [holder, contribution, payload]),
+    checks,
+    dealings,
+    excluded.map(({ holder, members }) => [holder, members]),
+    setAside,
+  ])
+}
+
+/** For a statement that comes before what it rests on. */
+export function missingBefore(what: string, needed: { readonly payloadType: string }): Objection {
+  const reason = `The ${what} comes before the plan has its ${nameOf(needed.payloadType)}.`
+  return { code: 'wrong-order', reason, restsOn: [needed] }
+}
+
+/** `application/vnd.sluice.v1.share-check+json` is a share check. */
+export function nameOf(payloadType: string): string {
+  return payloadType.replace(/^.*\.(.+)\+json$/, '$1').replaceAll('-', ' ')
+}
