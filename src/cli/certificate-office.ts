@@ -11,6 +11,7 @@ import {
 } from '../crypto/certificates.ts'
 import { instantField } from '../protocol/statement.ts'
 import type { CertificateDesk, IssuedCertificate } from '../wire/peer.ts'
+import { WireError } from '../wire/wire-error.ts'
 import { readSchemaFile, writeSecretFile, writeWholeFile } from './files.ts'
 
 /** `certificates/<role>-<name>.json`: what was issued to one identity and has not expired. */
@@ -26,6 +27,8 @@ type Issued = z.output<typeof issuedSchema>
 
 /** How long a revocation list counts; it is written anew at every start and revocation, and daily. */
 const LIST_LIFETIME_MS = 7 * 86_400_000
+/** Of one identity at a time. Renewal needs two or three; a member that asks without end must not fill the disk. */
+const CERTIFICATES_MAX = 20
 export const REVOCATION_LIST = 'revoked.crl.pem'
 
 /**
@@ -77,6 +80,12 @@ export class CertificateOffice implements CertificateDesk {
 
   issue(identity: Identity, signingRequest: Uint8Array): Promise<IssuedCertificate> {
     return this.#inTurn(async () => {
+      if (this.#unexpired(fileOf(identity)).filter(({ revokedAt }) => !revokedAt).length >= CERTIFICATES_MAX) {
+        throw new WireError(
+          'too-many-certificates',
+          `${identity.name} has ${CERTIFICATES_MAX} certificates that have not expired: use one of them, or ask the venue to revoke them.`,
+        )
+      }
       const certificatePem = await issueFromRequest(this.#authority, signingRequest, identity, this.#lifetimeMs)
       const { notAfter } = certificateTimes(certificatePem)
       const entry = { serialNumber: serialNumberOf(certificatePem), expiresAt: notAfter.toISOString() }
@@ -99,11 +108,6 @@ export class CertificateOffice implements CertificateDesk {
       await this.#writeList()
       return issued.length
     })
-  }
-
-  /** Whether this identity has a certificate that has not expired and was not revoked. */
-  hasCertificate(identity: Pick<Identity, 'role' | 'name'>): boolean {
-    return this.#unexpired(fileOf(identity)).some(({ revokedAt }) => !revokedAt)
   }
 
   /** Signs the list of revoked certificates anew: `revoked.crl.pem`, for load balancers and other verifiers. */

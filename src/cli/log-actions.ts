@@ -1,16 +1,15 @@
 import { openCheckpoint, parseCheckpoint } from '../log/checkpoint.ts'
-import type { WitnessPolicy } from '../log/cosignature.ts'
-import { attachPayload, decodeLogEntry } from '../log/log-entry.ts'
-import { LogError } from '../log/log-error.ts'
 import type { LogSource } from '../log/log-source.ts'
 import { parseNote } from '../log/note.ts'
 import { type NoteKey, type NoteKeyRole, parseNoteKey } from '../log/note-key.ts'
 import { readEntries } from '../log/tile-reader.ts'
-import { verifyLog } from '../log/verify-log.ts'
 import type { TreeHead } from '../log/verify-proof.ts'
 import { httpLogSource } from '../wire/log-client.ts'
+import { type AuditKeys, readHolderKeys } from './audit-keys.ts'
+import { auditLog, type WholeLog } from './audit-log.ts'
 import { CliError } from './cli-error.ts'
 import { readTextFile } from './files.ts'
+import { count, describeAudit, describeFinding } from './log-audit-text.ts'
 import { copyLog, logDirectory } from './log-directory.ts'
 import { describeEntry, entryJson } from './log-entry-text.ts'
 
@@ -31,48 +30,55 @@ export async function fetchLog(url: string, { out, json }: { readonly out: strin
 }
 
 export interface VerifyOptions {
-  readonly key: string
+  readonly key?: string
+  readonly coordinatorKey?: string
+  /** A holder's directory, instead of the two keys. */
+  readonly holder?: string
   readonly witness?: readonly string[]
   readonly quorum?: number
   readonly earlier?: readonly string[]
   readonly json?: boolean
 }
 
-/** @throws CliError `log-invalid` naming the first fault; LogError `malformed-key`, `bad-witness-set` */
+/** @throws CliError `log-invalid` naming the first fault of the log, or every fault in what it says; LogError `malformed-key`, `bad-witness-set` */
 export async function verifyLogAt(place: string, options: VerifyOptions): Promise<void> {
-  const policy = await readPolicy(options)
-  const earlier = await Promise.all((options.earlier ?? []).map((file) => readEarlier(file, policy.log)))
-  const source = openSource(place)
-  const payloads = { detached: 0, missing: 0 }
-  const report = progress('checked')
-  const audit = await verifyLog(source, policy, {
-    earlier,
-    checkEntry: (position, entry) => {
-      report(position + 1)
-      return checkEntry(source, entry, payloads)
-    },
-  })
-  if (!audit.ok) {
-    if (options.json) console.log(JSON.stringify({ ok: false, fault: audit.fault }))
+  const keys = await readKeys(options)
+  const witnesses = await Promise.all((options.witness ?? []).map((each) => readKey(each, 'witness')))
+  const earlier = await Promise.all((options.earlier ?? []).map((file) => readEarlier(file, keys.log)))
+  const { quorum, json } = options
+  const onEntry = progress('checked')
+  const audit = await auditLog(openSource(place), { ...keys, witnesses, quorum, earlier, onEntry })
+  if ('fault' in audit) {
+    if (json) console.log(JSON.stringify({ ok: false, fault: audit.fault }))
     const { code, resource, position, reason } = audit.fault
     const where = position === undefined ? resource : `${resource}, entry ${position}`
     throw new CliError('log-invalid', `${where}: ${reason} (${code})`)
   }
-  const { checkpoint, cosigners } = audit
-  const root = Buffer.from(checkpoint.root).toString('base64')
-  if (options.json) {
-    const { origin, size } = checkpoint
-    return console.log(JSON.stringify({ ok: true, origin, size, root, cosigners, payloads }))
+  if (json) console.log(JSON.stringify(auditJson(audit)))
+  else {
+    const kept = earlier.map(({ size }) => `  continues the checkpoint of ${size} that was kept`)
+    for (const line of [...describeAudit(audit), ...kept]) console.log(line)
   }
-  console.log(`The log ${checkpoint.origin} is whole: ${count(checkpoint.size, 'entry', 'entries')}, root ${root}.`)
-  for (const { name, cosignedAtS } of cosigners) {
-    console.log(`  cosigned by ${name} at ${new Date(cosignedAtS * 1000).toISOString()}`)
-  }
-  for (const { size } of earlier) console.log(`  continues the checkpoint of ${size} that was kept`)
-  const { detached, missing } = payloads
-  if (detached > 0) {
-    console.log(`  ${count(detached, 'large statement', 'large statements')} by digest, ${missing} of them not here`)
-  }
+  if (audit.ok) return
+  const faults = audit.statements!.findings.filter(({ severity }) => severity === 'fault')
+  const list = faults.map((fault) => `\n  ${describeFinding(fault)}`).join('')
+  throw new CliError('log-invalid', `${count(faults.length, 'fault', 'faults')} in what the log says:${list}`)
+}
+
+function auditJson({ ok, checkpoint, cosigners, payloads, statements }: WholeLog) {
+  const { origin, size, root } = checkpoint
+  return { ok, origin, size, root: Buffer.from(root).toString('base64'), cosigners, payloads, ...statements }
+}
+
+/** The keys that everything rests on: from the command line, or as a holder has them from its invite. */
+async function readKeys({ key, coordinatorKey, holder }: VerifyOptions): Promise<AuditKeys> {
+  if (holder !== undefined) return readHolderKeys(holder)
+  if (key === undefined)
+    throw new CliError('usage', 'Give the key of the log with --key, or a directory with --holder.')
+  const log = await readKey(key, 'log')
+  if (coordinatorKey === undefined) return { log }
+  if (/^[0-9a-f]{64}$/.test(coordinatorKey)) return { log, coordinatorKey }
+  throw new CliError('usage', 'A coordinator key is 64 hexadecimal digits: copy it from holder.yaml.')
 }
 
 /** Prints entries as they stand; entries that decode to nothing are shown as such. */
@@ -106,12 +112,6 @@ function noLog(place: string): CliError {
   )
 }
 
-async function readPolicy({ key, witness = [], quorum }: VerifyOptions): Promise<WitnessPolicy> {
-  const log = await readKey(key, 'log')
-  const witnesses = await Promise.all(witness.map((each) => readKey(each, 'witness')))
-  return { log, witnesses, quorum: quorum ?? witnesses.length }
-}
-
 /** A key as it is written, or the file that holds it. */
 async function readKey(given: string, role: NoteKeyRole): Promise<NoteKey> {
   const key = parseNoteKey(given.includes('+') ? given : (await readTextFile(given)).trim())
@@ -128,26 +128,6 @@ async function readEarlier(file: string, log: NoteKey): Promise<TreeHead> {
   return opened.value
 }
 
-/** What is wrong with an entry beyond its place in the tree. A payload that is not here is counted, not refused. */
-async function checkEntry(
-  source: LogSource,
-  bytes: Uint8Array,
-  payloads: { detached: number; missing: number },
-): Promise<string | undefined> {
-  try {
-    const entry = decodeLogEntry(bytes)
-    if (entry.kind === 'whole') return undefined
-    payloads.detached++
-    const payload = await source.readPayload(entry.payloadSha256)
-    if (payload) attachPayload(entry, payload)
-    else payloads.missing++
-    return undefined
-  } catch (fault) {
-    if (fault instanceof LogError) return fault.message
-    throw fault
-  }
-}
-
 const PROGRESS_INTERVAL_MS = 2000
 
 /** Lines on standard error, for what takes longer than a moment. */
@@ -158,8 +138,4 @@ function progress(done: string): (entries: number, size?: number) => void {
     lastAt = Date.now()
     process.stderr.write(`${done} ${entries}${size === undefined ? '' : ` of ${size}`} entries\n`)
   }
-}
-
-function count(n: number, one: string, many: string): string {
-  return `${n} ${n === 1 ? one : many}`
 }

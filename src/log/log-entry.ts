@@ -47,7 +47,7 @@ export function encodeLogEntry(statement: Omit<LoggedStatement, 'kind'>): Uint8A
  */
 export function decodeLogEntry(bytes: Uint8Array): LogEntry {
   const value = bytes.length <= ENTRY_BYTES_MAX ? parseJson(bytes) : undefined
-  if (!isRecord(value) || typeof value.payloadType !== 'string' || !Array.isArray(value.signatures)) throw malformed()
+  if (!isRecord(value) || !isPlainText(value.payloadType) || !Array.isArray(value.signatures)) throw malformed()
   const common = { payloadType: value.payloadType, signatures: value.signatures.map(parseSignature) }
   const payload = typeof value.payload === 'string' ? fromBase64(value.payload) : undefined
   const entry: LogEntry | undefined = payload
@@ -74,6 +74,9 @@ export function attachPayload(entry: Extract<LogEntry, { kind: 'detached' }>, pa
   return statement
 }
 
+/** Texts in which every JSON writer agrees: some escape `<`, `>` and `&`, or what is not ASCII. */
+const PLAIN_TEXT = /^[ !#-%'-;=?-[\]-~]*$/
+
 function wholeEntry({ payloadType, payload, signatures }: Omit<LoggedStatement, 'kind'>): Buffer {
   return Buffer.from(
     JSON.stringify({ payloadType, payload: toBase64(payload), signatures: signaturesJson(signatures) }),
@@ -95,7 +98,7 @@ function signaturesJson(signatures: readonly EntrySignature[]) {
 }
 
 function parseSignature(value: unknown): EntrySignature {
-  if (!isRecord(value) || typeof value.keyid !== 'string' || typeof value.sig !== 'string') throw malformed()
+  if (!isRecord(value) || !isPlainText(value.keyid) || typeof value.sig !== 'string') throw malformed()
   const sig = fromBase64(value.sig)
   if (!sig) throw malformed()
   return { keyid: value.keyid, sig }
@@ -107,6 +110,10 @@ function parseJson(bytes: Uint8Array): unknown {
   } catch (cause) {
     throw malformed({ cause })
   }
+}
+
+function isPlainText(value: unknown): value is string {
+  return typeof value === 'string' && PLAIN_TEXT.test(value)
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -34,7 +34,10 @@ export const roundPlanSchema = z.strictObject({
   /** The digest of the job's statement. */
   job: digestField,
   /** Counts from 1 within the job; a repeated round has a new number. */
-  round: z.int().min(1),
+  round: z
+    .int()
+    .min(1)
+    .max(2 ** 31 - 1),
   /** Makes the digest of every plan its own, so that the public polynomials never repeat. 32 random bytes. */
   nonce: digestField,
   /** What the vector means; the job's specification says how to compute it. */
@@ -62,11 +65,17 @@ export const roundPlanStatement = defineStatement('round-plan', roundPlanSchema)
  * holder's own policy come on top (`plan-policy.ts`).
  */
 export function checkPlanConsistency(plan: RoundPlan): Verdict<RoundPlan, Refusal> {
-  for (const check of [checkCohort, checkCommittee, checkMinContributors, checkVector]) {
+  for (const check of [checkInputs, checkCohort, checkCommittee, checkMinContributors, checkVector]) {
     const reason = check(plan)
     if (reason) return refused('inconsistent-plan', reason)
   }
   return accepted(plan)
+}
+
+/** A name that stands twice would say two things, and give one question two digests. */
+function checkInputs({ inputs }: RoundPlan): string | undefined {
+  const names = new Set(inputs.map(({ name }) => name))
+  return names.size === inputs.length ? undefined : 'The plan names an input twice.'
 }
 
 /** One identity, one key, one seat: a Sybil that reuses a key or a name would count twice towards the floor. */

@@ -22,7 +22,7 @@ export interface CertificateDesk {
   isRevoked(serialNumber: string): boolean
   /**
    * A new certificate for an identity that the caller has verified, over a key that the peer made.
-   * @throws CryptoError `bad-signing-request`
+   * @throws CryptoError `bad-signing-request`; WireError `too-many-certificates`
    */
   issue(identity: Identity, signingRequest: Uint8Array): Promise<IssuedCertificate>
 }

@@ -40,7 +40,8 @@ export function toStatus(error: unknown, onFault?: FaultListener): Partial<Statu
 function statusOf(code: string): status {
   if (code.endsWith('not-found')) return status.NOT_FOUND
   if (PERMISSION_DENIED.has(code)) return status.PERMISSION_DENIED
-  if (code === 'message-too-large' || code === 'disk-full') return status.RESOURCE_EXHAUSTED
+  if (code === 'message-too-large' || code === 'disk-full' || code === 'too-many-certificates')
+    return status.RESOURCE_EXHAUSTED
   if (code === 'connection-lost' || code === 'database-unreachable' || code === 'admission-pending') {
     return status.UNAVAILABLE
   }

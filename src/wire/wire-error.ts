@@ -18,6 +18,7 @@ export type WireErrorCode =
   | 'not-admitted'
   /** Enrolled, and waiting for the members' signatures. */
   | 'admission-pending'
+  | 'too-many-certificates'
   | 'protocol-version'
   | 'connection-lost'
   // enrolment

@@ -10,6 +10,7 @@ import { digestOf } from '../../src/crypto/digest.ts'
 import { statementDigest } from '../../src/crypto/envelope.ts'
 import { jobStatement, parseJobSpecification } from '../../src/learning/job-specification.ts'
 import { signStatement } from '../../src/protocol/statement.ts'
+import { joinKeyAndCertificate } from '../../src/wire/credentials.ts'
 import { runSluice } from '../support/processes.ts'
 import { coordinatorKey } from '../support/round-fixtures.ts'
 import { startTestServer, type TestServer, VENUE } from '../support/wire-fixtures.ts'
@@ -73,8 +74,7 @@ beforeAll(async () => {
   const tls = await server.credentials('researcher', 'ada')
   mkdirSync(join(root, 'ada/secrets'), { recursive: true })
   writeFileSync(join(root, 'ada/researcher.yaml'), `name: ada\nvenue: ${VENUE}\ncoordinator: ${server.address}\n`)
-  writeFileSync(join(root, 'ada/secrets/tls.key.pem'), tls.keyPem)
-  writeFileSync(join(root, 'ada/tls.pem'), tls.certificatePem)
+  writeFileSync(join(root, 'ada/secrets/tls.pem'), joinKeyAndCertificate(tls))
   writeFileSync(join(root, 'ada/authority.pem'), tls.authorityPem)
   writeFileSync(join(root, 'job.json'), JSON.stringify(specification))
 })

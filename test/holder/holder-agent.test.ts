@@ -363,11 +363,16 @@ describe('a holder node', () => {
     const chunks = uploads.get(planDigest)!
     const payload = payloadDigest(chunks.map((chunk) => digestOf(chunk)))
     const entry = { holder: 'cleveland', contribution: statementDigest(reply.envelope), payload }
+    const others = ['hungary', 'switzerland'].map((holder) => ({
+      holder,
+      contribution: digestOf(Buffer.from(holder)),
+      payload,
+    }))
     const manifestOver = (changes: object, key = coordinatorKey) => {
       const base = {
         plan: planDigest,
         candidates: '1'.repeat(64),
-        contributions: [entry],
+        contributions: [entry, others[0]],
         checks: [],
         dealings: [],
         excluded: [],
@@ -379,9 +384,9 @@ describe('a holder node', () => {
     const hash = (manifest: Envelope, by = agent) => by.handle({ kind: 'hash-payload', planDigest, manifest })
     for (const [changes, code] of [
       [{ plan: '2'.repeat(64) }, 'wrong-round'],
-      [{ contributions: [] }, 'contributions-mismatch'],
-      [{ contributions: [{ ...entry, payload: '3'.repeat(64) }] }, 'contributions-mismatch'],
-      [{ contributions: [{ ...entry, contribution: '3'.repeat(64) }] }, 'contributions-mismatch'],
+      [{ contributions: others }, 'contributions-mismatch'],
+      [{ contributions: [{ ...entry, payload: '3'.repeat(64) }, ...others] }, 'contributions-mismatch'],
+      [{ contributions: [{ ...entry, contribution: '3'.repeat(64) }, ...others] }, 'contributions-mismatch'],
     ] as const) {
       expect(codeOf(await hash(manifestOver(changes)))).toBe(code)
     }

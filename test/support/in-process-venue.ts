@@ -52,6 +52,8 @@ export class InProcessVenue {
   agents = new Map<string, HolderAgent>()
   #stack = new AsyncDisposableStack()
   #uploads = new Map<string, PayloadReference>()
+  #journals = new Map<string, HolderJournal>()
+  #starts = new Map<string, () => HolderAgent>()
   workers!: Awaited<ReturnType<typeof startPayloadWorkers>>
   artifacts!: Awaited<ReturnType<typeof openArtifactStore>>
   spool!: Awaited<ReturnType<typeof openPayloadSpool>>
@@ -79,24 +81,37 @@ export class InProcessVenue {
 
   #openAgent(party: Party, dataset: Dataset, trainer: ReturnType<typeof openTrainerThread>): HolderAgent {
     const { holder } = party.keys
-    const journal = this.#stack.adopt(new HolderJournal(join(this.directory, holder)), (open) => open.close())
-    return new HolderAgent({
-      ...party,
-      floors: floorsOf(party, this.parties),
-      logKey,
-      members: {
-        membersAt: async () => accepted(this.#members),
-        endorse: async () => refused('approval-needed', 'The venue of this test admits nobody.'),
-      },
-      policy: holderPolicySchema.parse({ datasets: { heart: {} } }),
-      datasets: new Map([['heart', dataset]]),
-      trainer,
-      workers: this.workers,
-      journal,
-      coordinator: this.#accessFor(holder),
-      randomness: systemRandomness,
-      log: pino({ level: 'silent' }),
-    })
+    const start = () => {
+      this.#journals.get(holder)?.close()
+      const journal = new HolderJournal(join(this.directory, holder))
+      this.#journals.set(holder, journal)
+      return new HolderAgent({
+        ...party,
+        floors: floorsOf(party, this.parties),
+        logKey,
+        members: {
+          membersAt: async () => accepted(this.#members),
+          endorse: async () => refused('approval-needed', 'The venue of this test admits nobody.'),
+        },
+        policy: holderPolicySchema.parse({ datasets: { heart: {} } }),
+        datasets: new Map([['heart', dataset]]),
+        trainer,
+        workers: this.workers,
+        journal,
+        coordinator: this.#accessFor(holder),
+        randomness: systemRandomness,
+        log: pino({ level: 'silent' }),
+      })
+    }
+    this.#starts.set(holder, start)
+    return start()
+  }
+
+  /** The process of a holder is replaced by another over the same directory. */
+  restartHolder(holder: string): HolderAgent {
+    const agent = this.#starts.get(holder)!()
+    this.agents.set(holder, agent)
+    return agent
   }
 
   #accessFor(holder: string): CoordinatorAccess {
@@ -192,6 +207,7 @@ export class InProcessVenue {
 
   async close(): Promise<void> {
     await this.store.close()
+    for (const journal of this.#journals.values()) journal.close()
     await this.#stack.disposeAsync()
     await rm(this.directory, { recursive: true })
   }

@@ -6,6 +6,7 @@ import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { keepCertificateFresh, renewCertificate } from '../../nodes/holder/certificate-renewal.ts'
 import { createSigningRequest, type Identity, serialNumberOf } from '../../src/crypto/certificates.ts'
+import { chunkGeometry, payloadParameters } from '../../src/crypto/payload-parameters.ts'
 import type { HolderRequest } from '../../src/protocol/holder-messages.ts'
 import { accepted } from '../../src/sluice-error.ts'
 import { joinKeyAndCertificate, splitKeyAndCertificate, type TlsMaterial } from '../../src/wire/credentials.ts'
@@ -14,7 +15,13 @@ import { JobsConnection } from '../../src/wire/jobs-client.ts'
 import { startServer } from '../../src/wire/server.ts'
 import { startTestServer, type TestServer, until, VENUE } from '../support/wire-fixtures.ts'
 
-const rounds = { expectedPayload: () => undefined, contributionsFor: () => undefined, openingFor: () => undefined }
+const due = 'a'.repeat(64)
+const parameters = payloadParameters({ precisionBits: 16, maxContributors: 4, length: 70_000 })
+const rounds = {
+  expectedPayload: (plan: string) => (plan === due ? parameters : undefined),
+  contributionsFor: () => undefined,
+  openingFor: () => undefined,
+}
 const request: HolderRequest = {
   kind: 'published',
   planDigest: 'd'.repeat(64),
@@ -173,6 +180,36 @@ describe('a certificate that is renewed', () => {
     expect(stored.keyPem).not.toBe(tls.keyPem)
     expect(serialNumberOf(stored.certificatePem)).not.toBe(serialNumberOf(tls.certificatePem))
     expect(statSync(file).mode & 0o077).toBe(0)
+  })
+
+  it('is not made without end: a member that asks and asks is told to use what it has', async () => {
+    const { connection } = attend(await enrolled('holder', 'switzerland'))
+    const { signingRequest } = await createSigningRequest({ venue: VENUE, role: 'holder', name: 'switzerland' })
+    for (let count = 1; count < 20; count++) await connection.renewCertificate(signingRequest)
+    await expect(connection.renewCertificate(signingRequest)).rejects.toMatchObject({ code: 'too-many-certificates' })
+    // Nobody else is the worse for it.
+    expect(await enrolled('holder', 'long-beach')).toBeDefined()
+  })
+
+  it('does not cut an upload off that began under the old one', async () => {
+    const tls = await enrolled('holder', 'long-beach')
+    const { connection, events } = attend(tls)
+    await until(() => events.includes('connected'))
+    let resume = () => {}
+    const renewed = new Promise<void>((resolve) => {
+      resume = resolve
+    })
+    const chunks = Array.from({ length: parameters.chunkCount }, (_, i) => chunkGeometry(parameters, i).bytes)
+    async function* upload() {
+      yield new Uint8Array(chunks[0])
+      await renewed
+      for (const bytes of chunks.slice(1)) yield new Uint8Array(bytes)
+    }
+    const uploaded = connection.upload(due, upload())
+    connection.useCertificate(await enrolled('holder', 'long-beach'))
+    await until(() => events.filter((event) => event === 'connected').length === 2)
+    resume()
+    expect(await uploaded).toMatchObject({ bytes: parameters.ciphertextBytes })
   })
 
   it('carries the connection on: what is in work is answered once, over the new one', async () => {
