@@ -29,9 +29,11 @@ export type LoggedStatement = Extract<LogEntry, { kind: 'whole' }>
  * The entry of a statement: its DSSE JSON in the member order payloadType, payload, signatures, without white space; when
  * that has more than 65,535 bytes, the same JSON with `payload` replaced by `payloadSha256` (docs/adr/0005). One statement
  * with its signatures has one entry, so the leaf hash finds it.
- * @throws LogError `entry-too-large` when the signatures alone fill an entry: some 350 do
+ * @throws LogError `entry-too-large` when the signatures alone fill an entry: some 350 do; `malformed-entry` for a type or key id
+ *   that is not plain text
  */
 export function encodeLogEntry(statement: Omit<LoggedStatement, 'kind'>): Uint8Array {
+  if (![statement.payloadType, ...statement.signatures.map(({ keyid }) => keyid)].every(isPlainText)) throw malformed()
   const whole = wholeEntry(statement)
   if (whole.length <= ENTRY_BYTES_MAX) return whole
   const detached = detachedEntry({ ...statement, payloadSha256: digestOf(statement.payload) })

@@ -46,11 +46,23 @@ describe('the log entry of a statement', () => {
     expect(codeOf(() => encodeLogEntry({ ...envelope, signatures: signatures(400) }))).toBe('entry-too-large')
   })
 
+  it.each(['<', '&', '"', '\\', 'é', '\u2028'])(
+    'is refused with %j in its type, which JSON writers write in several ways',
+    (odd) => {
+      const envelope = { ...envelopeOf(Buffer.from('{}')), payloadType: `text${odd}` }
+      expect(codeOf(() => encodeLogEntry(envelope))).toBe('malformed-entry')
+      const entry = encodeLogEntry({ ...envelope, payloadType: 'text#' })
+      const changed = Buffer.from(text(entry).replace('text#', JSON.stringify(`text${odd}`).slice(1, -1)))
+      expect(codeOf(() => decodeLogEntry(changed))).toBe('malformed-entry')
+    },
+  )
+
   it('comes back from its bytes, and from no others', () => {
+    const plainText = fc.stringMatching(/^[ !#-%'-;=?-[\]-~]{0,40}$/)
     const envelopes = fc.record({
-      payloadType: fc.string(),
+      payloadType: plainText,
       payload: fc.uint8Array({ maxLength: 100 }),
-      signatures: fc.array(fc.record({ keyid: fc.string(), sig: fc.uint8Array({ maxLength: 70 }) }), { maxLength: 3 }),
+      signatures: fc.array(fc.record({ keyid: plainText, sig: fc.uint8Array({ maxLength: 70 }) }), { maxLength: 3 }),
     })
     fc.assert(
       fc.property(envelopes, (envelope) => {
