@@ -102,7 +102,7 @@ class SurplusPatience {
 
   begin(): void {
     const waitMs = Math.max(SURPLUS_MS_MIN, performance.now() - this.#started)
-    this.#timer = setTimeout(() => this.#over.abort(), waitMs)
+    this.#timer ??= setTimeout(() => this.#over.abort(), waitMs)
   }
 
   [Symbol.dispose](): void {
@@ -116,7 +116,7 @@ function drawNonce({ randomness }: RoundContext): string {
   return toHex(nonce)
 }
 
-/** Closes the set; checks and manifest are durable and logged before any member sees the manifest (§4.3). */
+/** Closes the set: checks are logged, then the manifest is durable, then logged; only then any member sees it (§4.3). */
 export async function sealContributions(
   round: CoordinatorRound,
   context: RoundContext,
@@ -125,13 +125,11 @@ export async function sealContributions(
   if (!sealed.ok) throw new CoordinatorError('round-abandoned', `The set could not be sealed: ${sealed.reason}`)
   const { manifest } = sealed.value
   noteVerdict(manifestOf(sealed.value), context)
+  // First: whoever goes on with a sealed round finds what its manifest rests on in the log, and nowhere else.
+  await context.logged.append([...orderedChecks(round), ...orderedDealings(round)])
   await context.store.setRoundPhase(round.planDigest, 'sealed', { manifest })
   context.openRounds.set(sealed.value)
-  const { checkpoint } = await context.logged.append([
-    ...orderedChecks(sealed.value),
-    ...orderedDealings(sealed.value),
-    manifest!,
-  ])
+  const { checkpoint } = await context.logged.append([manifest!])
   return { round: sealed.value, checkpoint }
 }
 

@@ -59,7 +59,8 @@ export async function resumeRound(round: CoordinatorRound, context: RoundContext
     const clock = stopwatch()
     const { positions, checkpoint } = await context.logged.append([round.planEnvelope, logForm(round.manifest!)])
     const checks = await readChecks(round, positions[0], checkpoint, context)
-    const sealed = { round: { ...round, checks, phase: 'sealed' as const }, start: positions[0] }
+    const phase = round.phase === 'sealed' ? 'sealed' : 'certified'
+    const sealed = { round: { ...round, checks, phase } as const, start: positions[0] }
     return await openSealed(sealed, checkpoint, { planMs: 0, collectMs: 0, checkMs: 0 }, clock, context)
   } catch (error) {
     throw await abandonRound(round.planDigest, error, context)
@@ -104,7 +105,9 @@ async function openSealed(
   const hashes = collectHashes(sealed.round, context.holders, context, context.note)
   try {
     const evidence = await cosignedRange(sealed, checkpoint, context)
-    const certified = await certifyManifest(sealed.round, evidence, context)
+    // The certificate of a round that was resumed stands: the store has it, and takes no step back.
+    const { phase } = sealed.round
+    const certified = phase === 'certified' ? sealed.round : await certifyManifest(sealed.round, evidence, context)
     const certifyMs = clock()
     // For auditors: nobody in the round waits for it.
     const logged = logCertificate(certified, context)

@@ -133,22 +133,24 @@ async function examineSigningRequest(
   signingRequest: Uint8Array,
   identity: Identity,
 ): Promise<Pkcs10CertificateRequest> {
-  const request = parseSigningRequest(signingRequest)
-  const { name, namedCurve } = request.publicKey.algorithm as { name: string; namedCurve?: string }
-  if (name !== 'ECDSA' || namedCurve !== 'P-256') throw badRequest(`its key is ${namedCurve ?? name}, not P-256`)
-  if (!(await request.verify().catch(() => false))) throw badRequest('whoever sent it does not hold the key')
-  const names = request.extensions.flatMap((each) =>
-    each instanceof SubjectAlternativeNameExtension ? each.names.items : [],
-  )
-  if (names.some(({ type, value }) => type !== 'url' || value !== spiffeId(identity))) {
+  const request = readSigningRequest(signingRequest)
+  if (request.curve !== 'P-256') throw badRequest(`its key is ${request.curve}, not P-256`)
+  if (!(await request.parsed.verify().catch(() => false))) throw badRequest('whoever sent it does not hold the key')
+  if (request.names.some(({ type, value }) => type !== 'url' || value !== spiffeId(identity))) {
     throw badRequest(`it asks for another identity than ${spiffeId(identity)}`)
   }
-  return request
+  return request.parsed
 }
 
-function parseSigningRequest(signingRequest: Uint8Array): Pkcs10CertificateRequest {
+/** The parser looks at parts of a request when they are asked for, and throws what it likes: all of that happens here. */
+function readSigningRequest(signingRequest: Uint8Array) {
   try {
-    return new Pkcs10CertificateRequest(new Uint8Array(signingRequest))
+    const parsed = new Pkcs10CertificateRequest(new Uint8Array(signingRequest))
+    const { name, namedCurve } = parsed.publicKey.algorithm as { name: string; namedCurve?: string }
+    const names = parsed.extensions.flatMap((each) =>
+      each instanceof SubjectAlternativeNameExtension ? each.names.items : [],
+    )
+    return { parsed, curve: name === 'ECDSA' && namedCurve ? namedCurve : name, names }
   } catch (cause) {
     throw badRequest('it is not PKCS #10', cause)
   }

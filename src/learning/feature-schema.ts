@@ -11,6 +11,7 @@
 import { z } from 'zod'
 import { describeIssues } from './describe-issues.ts'
 import { LearningError } from './learning-error.ts'
+import { listField } from './list-field.ts'
 
 /** Features of one schema. */
 export const FEATURES_MAX = 4096
@@ -52,7 +53,7 @@ const categoricalFeatureSchema = z.strictObject({
   kind: z.literal('categorical'),
   ...featureBase,
   /** The known values, compared as the column's own type ('1' equals the number 1). Any other value is missing. */
-  values: z.array(z.string().min(1).max(200)).min(2).max(CATEGORIES_MAX),
+  values: listField(z.string().min(1).max(200), { min: 2, max: CATEGORIES_MAX }),
 })
 
 const booleanFeatureSchema = z.strictObject({ kind: z.literal('boolean'), ...featureBase })
@@ -70,10 +71,10 @@ const positiveWhenSchema = z.union([
 /** The zod schema of {@link FeatureSchema}, for embedding in a job's schema. Throws nothing by itself. */
 export const featureSchemaSchema = z
   .strictObject({
-    features: z
-      .array(z.discriminatedUnion('kind', [numericFeatureSchema, categoricalFeatureSchema, booleanFeatureSchema]))
-      .min(1)
-      .max(FEATURES_MAX),
+    features: listField(
+      z.discriminatedUnion('kind', [numericFeatureSchema, categoricalFeatureSchema, booleanFeatureSchema]),
+      { min: 1, max: FEATURES_MAX },
+    ),
     label: z.strictObject({ name: nameSchema, column: columnSchema, positiveWhen: positiveWhenSchema }),
   })
   .superRefine((schema, context) => {

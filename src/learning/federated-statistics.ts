@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { describeIssues } from './describe-issues.ts'
 import { CATEGORIES_MAX, FEATURES_MAX, type Feature, type FeatureSchema } from './feature-schema.ts'
 import { LearningError } from './learning-error.ts'
+import { listField } from './list-field.ts'
 
 /** Population mean and variance (divided by n) of a numeric feature over the training parts of all holders. */
 export type NumericStatistics = {
@@ -57,26 +58,24 @@ const federatedStatisticsSchema = z.strictObject({
   exampleCount: count,
   positiveCount: count,
   trainingExampleCount: count.min(1),
-  // A bound of its own: every element of a list without one is looked at, and costs an issue when it is wrong.
-  features: z
-    .array(
-      z.discriminatedUnion('kind', [
-        z.strictObject({
-          kind: z.literal('numeric'),
-          ...statisticsCounts,
-          mean: z.number(),
-          variance: z.number().min(0),
-          standardDeviation: z.number().min(0),
-        }),
-        z.strictObject({
-          kind: z.literal('categorical'),
-          ...statisticsCounts,
-          frequencies: z.array(share).max(CATEGORIES_MAX),
-        }),
-        z.strictObject({ kind: z.literal('boolean'), ...statisticsCounts, frequency: share }),
-      ]),
-    )
-    .max(FEATURES_MAX),
+  features: listField(
+    z.discriminatedUnion('kind', [
+      z.strictObject({
+        kind: z.literal('numeric'),
+        ...statisticsCounts,
+        mean: z.number(),
+        variance: z.number().min(0),
+        standardDeviation: z.number().min(0),
+      }),
+      z.strictObject({
+        kind: z.literal('categorical'),
+        ...statisticsCounts,
+        frequencies: listField(share, { max: CATEGORIES_MAX }),
+      }),
+      z.strictObject({ kind: z.literal('boolean'), ...statisticsCounts, frequency: share }),
+    ]),
+    { max: FEATURES_MAX },
+  ),
 })
 
 /**

@@ -3,6 +3,7 @@ import { defineStatement, digestField, identityField, instantField } from '../pr
 import { describeIssues } from './describe-issues.ts'
 import { featureSchemaSchema, inputWidth } from './feature-schema.ts'
 import { LearningError } from './learning-error.ts'
+import { listField } from './list-field.ts'
 import { type ModelInput, modelSchema, parseModel } from './model.ts'
 import { logistic, mlp } from './model-presets.ts'
 import { strategyNames } from './strategies.ts'
@@ -66,7 +67,7 @@ export const jobSpecificationSchema = z.strictObject({
   evaluation: evaluationSchema.prefault({}),
   protection: protectionSchema.prefault({}),
   /** Which holders take part; all admitted and connected ones unless told. */
-  holders: z.array(identityField).min(2).max(65_536).optional(),
+  holders: listField(identityField, { min: 2, max: 65_536 }).optional(),
   /** How long one round collects before it closes with whom it has. */
   roundTimeoutMs: z.int().min(1000).max(86_400_000).default(60_000),
   /** 32 bytes, hexadecimal. */

@@ -17,7 +17,11 @@ import { statementBytes } from './statement.ts'
 
 /** t members of the committee endorsed the logged manifest. A restart may log a second certificate of the same manifest. */
 export function enterCertificate(round: AuditedRound, { body }: LoggedBody<Certificate>): Objection[] {
-  if (!round.manifest) return [missingBefore('certificate', manifestStatement)]
+  if (!round.manifest) {
+    // Said once: what rests on the certificate is not held against the coordinator again.
+    round.certified = true
+    return [missingBefore('certificate', manifestStatement)]
+  }
   if (body.manifest !== round.manifest.digest) {
     return round.certified
       ? [{ code: 'second-certificate', reason: 'The plan has a certificate already, of another manifest.' }]

@@ -43,6 +43,7 @@ export function enterCandidates(round: AuditedRound, candidates: LoggedBody<Cand
     return [{ code: 'second-candidates', reason }]
   }
   round.candidates = candidates
+  if (round.manifest) return [{ code: 'wrong-order', reason: 'The candidates come after the manifest.' }]
   const possible = checkContributors(round.plan, candidates.body.contributions)
   return possible.ok ? [] : [possible]
 }
@@ -111,8 +112,8 @@ export function enterManifest(round: AuditedRound, manifest: LoggedBody<Manifest
   if (round.manifest) {
     return [{ code: 'second-manifest', reason: 'The plan has a manifest already: its set was closed.' }]
   }
-  if (!round.candidates) return [missingBefore('manifest', candidatesStatement)]
   round.manifest = manifest
+  if (!round.candidates) return [missingBefore('manifest', candidatesStatement)]
   const { body } = manifest
   if (body.candidates !== round.candidates.digest) {
     return [{ code: 'candidates-mismatch', reason: 'The manifest is over other candidates than were logged.' }]

@@ -303,7 +303,7 @@ export function replyFromWire(message: Reply__Output): Verdict<HolderReply, stri
       return refused(
         /^[a-z][a-z-]{0,63}$/.test(message.refusal?.code ?? '') ? message.refusal!.code : 'refused',
         // Ends on the terminals of operators and researchers: no control sequences, no lines of its own.
-        (message.refusal?.reason ?? '').slice(0, REFUSAL_CHARACTERS_MAX).replace(/\p{C}+/gu, ' '),
+        (message.refusal?.reason || 'It gives no reason.').slice(0, REFUSAL_CHARACTERS_MAX).replace(/\p{C}+/gu, ' '),
       )
     default:
       throw malformed('a reply is of no kind that this version knows')

@@ -48,7 +48,7 @@ beforeAll(async () => {
   round = acceptedOf(sealRound(await checkRoundShares(collected, venue.parties), coordinatorKey, NOW))
   made = [...round.contributions.values()].map(({ envelope, contribution: { holder, payload } }) => {
     const chunks = venue.uploads.get(`${round.planDigest}/${holder}`)!
-    return { holder, envelope, payload, chunks, oneTimeKey: new Int32Array(), lanes: new Uint32Array() }
+    return { holder, envelope, payload, chunks, oneTimeKey: new Int32Array(), shares: [], lanes: new Uint32Array() }
   })
   keySum = await keySumWithoutGuards(round, made, venue.parties)
   challenge = hashChallenge(statementDigest(round.manifest!))

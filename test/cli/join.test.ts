@@ -94,6 +94,19 @@ describe('a data holder that joins', () => {
     expect(record.map(({ serialNumber }: { serialNumber: string }) => serialNumber)).toEqual([serialAt('north')])
   })
 
+  it('goes on when the venue dies between using the invite up and answering, and nobody else can', async () => {
+    const invite = await north()
+    const { apply } = venue.applications
+    venue.applications.apply = async () => {
+      throw new Error('the database is away')
+    }
+    expect(await codeOf(joinHolder(invite, at('north')))).toBe('remote-failure')
+    venue.applications.apply = apply
+    expect(await codeOf(joinHolder(invite, at('thief')))).toBe('invite-used')
+    const { member } = await joinHolder(invite, at('north'))
+    expect(venue.applications.applied.get('north')).toEqual(member)
+  })
+
   it('may be run again after its end: nothing is drawn, asked or overwritten', async () => {
     const invite = await north()
     await joinHolder(invite, at('north'))

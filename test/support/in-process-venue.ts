@@ -41,7 +41,8 @@ export type Interference = (
  */
 export class InProcessVenue {
   readonly directory = mkdtempSync(join(tmpdir(), 'sluice-venue-'))
-  readonly openRounds = new OpenRounds()
+  /** Of the coordinator that runs: another process has others. */
+  openRounds = new OpenRounds()
   readonly connected = new Set(heartHospitals.map(({ name }) => name as string))
   /** Per holder; absent ones answer as they are. */
   readonly interferences = new Map<string, Interference>()
