@@ -108,10 +108,10 @@ export class JobWorkspace {
   }
 
   async #encodeExamples(statistics: Digest, fetch: FetchInput): Promise<PreparedExamples> {
-    const text = new TextDecoder().decode(await fetch(statistics))
+    const statisticsFile = parseJson(await fetch(statistics))
     return prepareExamples(
       await this.#loadRecords(),
-      parseFederatedStatistics(JSON.parse(text), this.#specification.features),
+      parseFederatedStatistics(statisticsFile, this.#specification.features),
     )
   }
 
@@ -144,5 +144,14 @@ export class JobWorkspace {
   /** The order of examples follows from the job's seed, so that a run can be repeated. */
   #shuffleSeed(holder: string, round: number): Uint8Array {
     return createHmac('sha256', fromHex(this.#specification.seed)).update(`shuffle/${holder}/${round}`).digest()
+  }
+}
+
+/** What is no JSON is `undefined`, which no schema takes. */
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes))
+  } catch {
+    return undefined
   }
 }

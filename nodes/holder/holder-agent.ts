@@ -238,6 +238,8 @@ export class HolderAgent {
         return accepted(true)
       case 'already-contributed':
         return refused('already-contributed', 'A contribution of this holder to this plan has left before.')
+      case 'round-abandoned':
+        return refused('round-abandoned', 'The round was given up while this holder computed its update.')
       case 'question-answered':
         return refused(
           'question-answered',

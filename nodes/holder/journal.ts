@@ -29,7 +29,7 @@ export interface RoundSubject {
 }
 
 /** What came of the attempt to be the one contribution: to this plan, to this question. */
-export type ContributionClaim = 'claimed' | 'already-contributed' | 'question-answered'
+export type ContributionClaim = 'claimed' | 'already-contributed' | 'round-abandoned' | 'question-answered'
 
 /**
  * A holder's durable memory of rounds: what makes it contribute once to a plan and once to a question, check one candidate
@@ -57,11 +57,16 @@ export class HolderJournal {
     }
   }
 
-  /** Notes a plan that this holder has examined and accepted, and what it is about. */
+  /**
+   * Notes a plan that this holder has examined and accepted, and what it is about. Durable against a crash of the machine
+   * only with the next claim: without it nothing has left, and a plan that is forgotten is one that no duty is done for.
+   */
   accept(planDigest: Digest, plan: Envelope, { job, question, dataset }: RoundSubject): void {
+    this.database.exec('PRAGMA synchronous = NORMAL')
     this.database
       .prepare('INSERT OR IGNORE INTO rounds (plan_digest, plan, job, question, dataset) VALUES (?, ?, ?, ?, ?)')
       .run(planDigest, encodeEnvelope(plan), job, question, dataset)
+    this.database.exec('PRAGMA synchronous = FULL')
   }
 
   find(planDigest: Digest): JournalRound | undefined {
@@ -81,10 +86,10 @@ export class HolderJournal {
     }
   }
 
-  /** Plans of a question to which a contribution of this holder has left, and which are not known to be dead. */
+  /** Plans of a question that are not known to be dead: a contribution of this holder has left for one of them, or may yet. */
   livePlansOf(question: Digest): Digest[] {
     const rows = this.database
-      .prepare('SELECT plan_digest FROM rounds WHERE question = ? AND contributed = 1 AND dead = 0')
+      .prepare('SELECT plan_digest FROM rounds WHERE question = ? AND dead = 0 ORDER BY rowid')
       .all(question)
     return rows.map((row) => row.plan_digest as string)
   }
@@ -94,17 +99,24 @@ export class HolderJournal {
     this.database.prepare('UPDATE rounds SET dead = 1 WHERE plan_digest = ?').run(planDigest)
   }
 
-  /** Notes that a contribution is about to leave, if it is the only one: to the plan, and to its question. */
+  /**
+   * Notes that a contribution is about to leave, if it is the only one: to the plan, and to its question. None leaves for a plan
+   * that was given up while the update was computed: it would stand in the way of the one that asks again.
+   */
   claimContribution(planDigest: Digest): ContributionClaim {
     const { changes } = this.database
       .prepare(
-        `UPDATE rounds SET contributed = 1 WHERE plan_digest = ?1 AND contributed = 0 AND NOT EXISTS (
+        `UPDATE rounds SET contributed = 1 WHERE plan_digest = ?1 AND contributed = 0 AND abandoned = 0 AND dead = 0 AND NOT EXISTS (
            SELECT 1 FROM rounds AS earlier
            WHERE earlier.question = rounds.question AND earlier.contributed = 1 AND earlier.dead = 0)`,
       )
       .run(planDigest)
     if (changes === 1) return 'claimed'
-    return this.find(planDigest)?.contributed ? 'already-contributed' : 'question-answered'
+    const row = this.database
+      .prepare('SELECT contributed, abandoned, dead FROM rounds WHERE plan_digest = ?')
+      .get(planDigest)
+    if (row?.contributed === 1) return 'already-contributed'
+    return row?.abandoned === 1 || row?.dead === 1 ? 'round-abandoned' : 'question-answered'
   }
 
   /** Binds this member to a candidate set. @returns false when it is bound to another one, or has given the round up. */

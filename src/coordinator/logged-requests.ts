@@ -1,13 +1,17 @@
+import type { Digest } from '../crypto/digest.ts'
 import type { Envelope } from '../crypto/envelope.ts'
 import { statementDigest } from '../crypto/envelope.ts'
 import type { Checkpoint } from '../log/checkpoint.ts'
 import { addCosignatures, openCosignedCheckpoint } from '../log/cosignature.ts'
+import { decodeLogEntry } from '../log/log-entry.ts'
+import { LogError } from '../log/log-error.ts'
 import { parseNote } from '../log/note.ts'
+import type { NoteKey } from '../log/note-key.ts'
 import type { AddCheckpointRequest } from '../log/witness-wire.ts'
 import type { HolderRequest } from '../protocol/holder-messages.ts'
 import { type LoggedStatement, type RangeEvidence, roundWitnesses, speaksOfRounds } from '../protocol/round-log.ts'
 import type { RoundPlan } from '../protocol/round-plan.ts'
-import { refused, type Verdict } from '../sluice-error.ts'
+import { accepted, refused, type Verdict } from '../sluice-error.ts'
 import { askHolders } from './ask-holders.ts'
 import { CoordinatorError } from './coordinator-error.ts'
 import type { CoordinatorStore, HolderDirectory, HolderRefusal, ReceivedReply } from './ports.ts'
@@ -23,6 +27,8 @@ export type MakeRequest = (checkpoint: AddCheckpointRequest) => HolderRequest
 
 /** A holder that has to be asked again more often than this does not tell the truth about what it knows. */
 const SIZE_CORRECTIONS_MAX = 2
+/** Positions of statements kept in memory. */
+const POSITIONS_KEPT = 256
 
 /**
  * Asks holders what needs the log: with proofs that start from the tree that each of them knows. What a holder knows is
@@ -33,6 +39,7 @@ export class LoggedRequests {
   readonly #store: Pick<CoordinatorStore, 'listStatements'>
   readonly #holders: HolderDirectory
   readonly #knownSizes = new Map<string, number>()
+  readonly #positions = new Map<Digest, number>()
 
   constructor(log: TransparencyLog, store: Pick<CoordinatorStore, 'listStatements'>, holders: HolderDirectory) {
     this.#log = log
@@ -79,8 +86,13 @@ export class LoggedRequests {
     return refused('malformed-message', `${holder} gives another size of the log each time it is asked.`)
   }
 
+  /** Publishes the latest checkpoint with its cosignatures, for readers of the log. */
+  publish({ note }: NotedCheckpoint): Promise<boolean> {
+    return this.#log.publishCosigned(note)
+  }
+
   /**
-   * Has a checkpoint cosigned by t members of a plan's committee, and publishes it.
+   * Has a checkpoint cosigned by t members of a plan's committee.
    * @param note takes what members say instead of cosigning
    * @throws CoordinatorError `round-abandoned` when fewer than t cosign in time
    */
@@ -95,15 +107,15 @@ export class LoggedRequests {
       this.ask(holder, checkpoint, (request) => ({ kind: 'cosign', checkpoint: request }), left)
     let cosigned = checkpoint.note
     for await (const { holder, verdict } of askHolders(plan.committee.members, ask, signal)) {
-      if (!verdict.ok) {
-        note({ holder, ...verdict })
+      const witness = policy.witnesses[plan.committee.members.indexOf(holder)]
+      const added = verdict.ok ? takeCosignature(cosigned, verdict.value, witness) : verdict
+      if (!added.ok) {
+        note({ holder, code: added.code, reason: added.reason })
         continue
       }
-      if (verdict.value.kind !== 'cosignature') continue
-      cosigned = addCosignatures(cosigned, verdict.value.line, policy.witnesses)
+      cosigned = added.value
       const opened = openCosignedCheckpoint(parseNote(cosigned), policy)
       if (!opened.ok) continue
-      await this.#log.publishCosigned(cosigned)
       return { ...checkpoint, note: cosigned }
     }
     throw new CoordinatorError(
@@ -115,18 +127,20 @@ export class LoggedRequests {
   /** Every entry from a position to the end of a checkpoint's tree, with the payloads that readers of rounds need. */
   async range(start: number, { size }: Checkpoint): Promise<RangeEvidence> {
     const range = await this.#log.range(start, size)
-    const statements = await this.#store.listStatements(start, size - start)
-    const payloads = statements
-      .filter(
-        (statement, i) => i > 0 && speaksOfRounds(statement.payloadType) && isDetached(range.entries[i], statement),
-      )
-      .map(({ payload }) => payload)
+    const payloads: Uint8Array[] = []
+    for (const [i, bytes] of range.entries.entries()) {
+      // The first is the plan itself, which the reader has.
+      const entry = i > 0 ? decodeLogEntry(bytes) : undefined
+      if (entry?.kind !== 'detached' || !speaksOfRounds(entry.payloadType)) continue
+      const [statement] = await this.#store.listStatements(start + i, 1)
+      payloads.push(statement.payload)
+    }
     return { ...range, payloads }
   }
 
   /** A statement with its audit path under a checkpoint. @throws CoordinatorError `round-abandoned` when it was never logged */
   async logged(envelope: Envelope, { size }: Checkpoint): Promise<LoggedStatement> {
-    const position = await this.#log.find(statementDigest(envelope))
+    const position = await this.#positionOf(statementDigest(envelope))
     if (position === undefined) {
       throw new CoordinatorError(
         'round-abandoned',
@@ -135,9 +149,27 @@ export class LoggedRequests {
     }
     return { envelope, position, path: await this.#log.inclusion(position, size) }
   }
+
+  /** The jobs and publications of running jobs are asked for in every round. */
+  async #positionOf(digest: Digest): Promise<number | undefined> {
+    const known = this.#positions.get(digest) ?? (await this.#log.find(digest))
+    if (known === undefined) return undefined
+    this.#positions.set(digest, known)
+    for (const oldest of [...this.#positions.keys()].slice(0, -POSITIONS_KEPT)) this.#positions.delete(oldest)
+    return known
+  }
 }
 
-/** An entry is shorter than its statement's payload exactly when the payload is not in it: base64 only makes it longer. */
-function isDetached(entry: Uint8Array, { payload }: Envelope): boolean {
-  return entry.length < payload.length
+/** The note with a member's cosignature; what one member sends instead must not cost the others the round. */
+function takeCosignature(note: string, reply: ReceivedReply, witness: NoteKey): Verdict<string, HolderRefusal> {
+  if (reply.kind !== 'cosignature') {
+    return refused('malformed-message', `${witness.name} answered something else than it was asked.`)
+  }
+  try {
+    const cosigned = addCosignatures(note, reply.line, [witness])
+    if (cosigned !== note) return accepted(cosigned)
+  } catch (fault) {
+    if (!(fault instanceof LogError)) throw fault
+  }
+  return refused('bad-signature', `The cosignature of ${witness.name} is not its signature of this checkpoint.`)
 }

@@ -76,11 +76,11 @@ async function settleLog({ lastPlan }: JobProgress, { logged, committeeTimeoutMs
   const checkpoint = await logged.catchUp()
   if (!lastPlan) return
   const inTime = AbortSignal.any([signal, AbortSignal.timeout(committeeTimeoutMs)])
-  await logged
-    .cosign(lastPlan, checkpoint, inTime, () => {})
-    .catch((error: unknown) => {
-      if (!(error instanceof CoordinatorError)) throw error
-    })
+  try {
+    await logged.publish(await logged.cosign(lastPlan, checkpoint, inTime, () => {}))
+  } catch (error) {
+    if (!(error instanceof CoordinatorError)) throw error
+  }
 }
 
 /** The job of a stored record; the coordinator signed it itself. */

@@ -105,6 +105,8 @@ async function openSealed(
   const hashes = collectHashes(sealed.round, context.holders, context, context.note)
   try {
     const evidence = await cosignedRange(sealed, checkpoint, context)
+    // Once a round is enough for readers of the log, and nobody in the round waits for it; nor does it fail for the lack of it.
+    context.logged.publish(evidence.checkpoint).catch(() => undefined)
     // The certificate of a round that was resumed stands: the store has it, and takes no step back.
     const { phase } = sealed.round
     const certified = phase === 'certified' ? sealed.round : await certifyManifest(sealed.round, evidence, context)

@@ -34,8 +34,22 @@ export function signatureOver(payloadType: string, payload: Uint8Array, key: Sta
   return { keyid: keyIdOf(key.publicKey), sig: key.sign(preAuthenticationEncoding(payloadType, payload)) }
 }
 
-/** Whether the envelope carries a valid signature of this key. The key id only selects which signatures are tried. */
+/** Who was found to have signed an envelope. By the object: whoever makes another one of the same bytes is verified again. */
+const verifiedSigners = new WeakMap<Envelope, Set<StatementPublicKey>>()
+
+/**
+ * Whether the envelope carries a valid signature of this key. The key id only selects which signatures are tried. An envelope
+ * is immutable, and each role verifies it at every step that rests on it; that costs one verification for each signer.
+ */
 export function isSignedBy(envelope: Envelope, publicKey: StatementPublicKey): boolean {
+  if (verifiedSigners.get(envelope)?.has(publicKey)) return true
+  if (!hasSignatureOf(envelope, publicKey)) return false
+  const signers = verifiedSigners.get(envelope) ?? new Set()
+  verifiedSigners.set(envelope, signers.add(publicKey))
+  return true
+}
+
+function hasSignatureOf(envelope: Envelope, publicKey: StatementPublicKey): boolean {
   const keyid = keyIdOf(publicKey)
   const candidates = envelope.signatures.filter((signature) => signature.keyid === keyid)
   if (candidates.length === 0) return false

@@ -9,9 +9,9 @@
  * One order rules everything: features in the order of the schema, a categorical feature's values in their listed order.
  */
 import { z } from 'zod'
+import { listField } from '../protocol/list-field.ts'
 import { describeIssues } from './describe-issues.ts'
 import { LearningError } from './learning-error.ts'
-import { listField } from './list-field.ts'
 
 /** Features of one schema. */
 export const FEATURES_MAX = 4096

@@ -2,10 +2,10 @@
  * What the opened sums of the statistics step say about a feature schema, and how a holder checks it when it arrives.
  */
 import { z } from 'zod'
+import { listField } from '../protocol/list-field.ts'
 import { describeIssues } from './describe-issues.ts'
 import { CATEGORIES_MAX, FEATURES_MAX, type Feature, type FeatureSchema } from './feature-schema.ts'
 import { LearningError } from './learning-error.ts'
-import { listField } from './list-field.ts'
 
 /** Population mean and variance (divided by n) of a numeric feature over the training parts of all holders. */
 export type NumericStatistics = {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { defineStatement, digestField, identityField, instantField } from './statement.ts'
+import { listField } from './list-field.ts'
+import { COHORT_MAX, defineStatement, digestField, identityField, instantField } from './statement.ts'
 
 /** One contribution by name: whose, its statement, its ciphertext. */
 export const candidateSchema = z.strictObject({
@@ -17,7 +18,7 @@ export type Candidate = z.infer<typeof candidateSchema>
  */
 export const candidatesSchema = z.strictObject({
   plan: digestField,
-  contributions: z.array(candidateSchema).min(2),
+  contributions: listField(candidateSchema, { min: 2, max: COHORT_MAX }),
   /** 32 random bytes. */
   nonce: digestField,
   closedAt: instantField,

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { type Envelope, isSignedBy } from '../crypto/envelope.ts'
+import { listField } from './list-field.ts'
 import { findMember, type RoundPlan } from './round-plan.ts'
-import { base64Field, defineStatement, digestField, identityField } from './statement.ts'
+import { base64Field, COMMITTEE_MAX, defineStatement, digestField, identityField } from './statement.ts'
 
 /**
  * The body of a certificate as it is logged (protocol §4.4): which members endorsed which manifest. The manifest's own entry
@@ -11,7 +12,10 @@ export const certificateSchema = z.strictObject({
   plan: digestField,
   manifest: digestField,
   /** Of at least t members, each over the manifest's bytes, in the committee's order. */
-  endorsements: z.array(z.strictObject({ member: identityField, signature: base64Field })).min(2),
+  endorsements: listField(z.strictObject({ member: identityField, signature: base64Field }), {
+    min: 2,
+    max: COMMITTEE_MAX,
+  }),
 })
 
 export type Certificate = z.infer<typeof certificateSchema>

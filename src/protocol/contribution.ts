@@ -3,7 +3,8 @@ import { type Digest, digestOf, fromHex } from '../crypto/digest.ts'
 import { shareBytes } from '../crypto/key-shares.ts'
 import { SEALED_BOX_OVERHEAD_BYTES } from '../crypto/sealed-box.ts'
 import { SHARED_NUMBERS } from '../crypto/share-check.ts'
-import { base64Field, defineStatement, digestField, identityField } from './statement.ts'
+import { listField } from './list-field.ts'
+import { base64Field, COMMITTEE_MAX, defineStatement, digestField, identityField } from './statement.ts'
 
 /** The body of a contribution statement (protocol §4.2): names the ciphertext, carries the sealed key shares. */
 export const contributionSchema = z.strictObject({
@@ -11,7 +12,7 @@ export const contributionSchema = z.strictObject({
   holder: identityField,
   payload: z.strictObject({ digest: digestField, bytes: z.int().min(1) }),
   /** One share of the one-time key and its blinding per committee member, HPKE-sealed to it, in the committee's order. */
-  shares: z.array(z.strictObject({ member: identityField, sealed: base64Field })).min(2),
+  shares: listField(z.strictObject({ member: identityField, sealed: base64Field }), { min: 2, max: COMMITTEE_MAX }),
 })
 
 export type Contribution = z.infer<typeof contributionSchema>

@@ -3,9 +3,10 @@ import { type Digest, fromHex } from '../crypto/digest.ts'
 import type { Envelope } from '../crypto/envelope.ts'
 import { combineShare, expandShareChallenge } from '../crypto/share-check.ts'
 import type { StatementKey } from '../crypto/statement-key.ts'
+import { listField } from './list-field.ts'
 import type { RoundPlan } from './round-plan.ts'
 import { shareValuesField } from './share-check.ts'
-import { defineStatement, digestField, identityField, signStatement } from './statement.ts'
+import { COMMITTEE_MAX, defineStatement, digestField, identityField, signStatement } from './statement.ts'
 
 /**
  * The body of a dealing (docs/adr/0010): what a contributor says that it dealt, as each member should have published it in its
@@ -16,7 +17,10 @@ export const dealingSchema = z.strictObject({
   candidates: digestField,
   holder: identityField,
   /** One for each committee member, in its order. */
-  combinations: z.array(z.strictObject({ member: identityField, values: shareValuesField })).min(2),
+  combinations: listField(z.strictObject({ member: identityField, values: shareValuesField }), {
+    min: 2,
+    max: COMMITTEE_MAX,
+  }),
 })
 
 export type Dealing = z.infer<typeof dealingSchema>

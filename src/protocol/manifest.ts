@@ -1,9 +1,13 @@
 import { z } from 'zod'
 import { candidateSchema } from './candidates.ts'
-import { defineStatement, digestField, identityField, instantField } from './statement.ts'
+import { listField } from './list-field.ts'
+import { COHORT_MAX, COMMITTEE_MAX, defineStatement, digestField, identityField, instantField } from './statement.ts'
 
 /** A contributor that the share checks leave out, and the members with whom it does not agree. */
-export const exclusionSchema = z.strictObject({ holder: identityField, members: z.array(identityField) })
+export const exclusionSchema = z.strictObject({
+  holder: identityField,
+  members: listField(identityField, { max: COMMITTEE_MAX }),
+})
 
 export type Exclusion = z.infer<typeof exclusionSchema>
 
@@ -15,14 +19,14 @@ export type Exclusion = z.infer<typeof exclusionSchema>
 export const manifestSchema = z.strictObject({
   plan: digestField,
   candidates: digestField,
-  contributions: z.array(candidateSchema).min(2),
+  contributions: listField(candidateSchema, { min: 2, max: COHORT_MAX }),
   /** Digests of the share checks that it rests on: all that are in the log before it, in the committee's order. */
-  checks: z.array(digestField),
+  checks: listField(digestField, { max: COMMITTEE_MAX }),
   /** Digests of the dealings, all that are in the log before it, in the candidates' order; none when checks agreed. */
-  dealings: z.array(digestField),
-  excluded: z.array(exclusionSchema),
+  dealings: listField(digestField, { max: COHORT_MAX }),
+  excluded: listField(exclusionSchema, { max: COHORT_MAX }),
   /** Members whose share checks were set aside. */
-  setAside: z.array(identityField),
+  setAside: listField(identityField, { max: COMMITTEE_MAX }),
   sealedAt: instantField,
 })
 

@@ -1,6 +1,7 @@
 import { z } from 'zod'
+import { listField } from './list-field.ts'
 import { linearHashField } from './payload-hash.ts'
-import { base64Field, defineStatement, digestField, identityField } from './statement.ts'
+import { base64Field, COHORT_MAX, defineStatement, digestField, identityField } from './statement.ts'
 
 /** A contributor's payload hash as a publication carries it; plan and manifest are the publication's. */
 export const signedHashSchema = z.strictObject({
@@ -25,7 +26,7 @@ export const publicationSchema = z.strictObject({
   /** What the sum was opened from: the sum of the ciphertexts and of the keys, for the holders of the round (docs/adr/0011). */
   opening: digestField,
   /** Of the contributors that gave one, in the manifest's order. */
-  hashes: z.array(signedHashSchema),
+  hashes: listField(signedHashSchema, { max: COHORT_MAX }),
   output: z.strictObject({ name: z.string(), digest: digestField }),
 })
 

@@ -3,9 +3,18 @@ import { KEY_ADDITIVE_RLWE } from '../crypto/key-additive-scheme.ts'
 import { payloadParameters } from '../crypto/payload-parameters.ts'
 import { accepted, refused, type Verdict } from '../sluice-error.ts'
 import { committeeSeed, drawCommittee, toleratedMembers } from './committee.ts'
+import { listField } from './list-field.ts'
 import type { Refusal } from './protocol-error.ts'
 import { endsInCheck, hasUsableStep, vectorLength, vectorSchema } from './segments.ts'
-import { defineStatement, digestField, identityField, instantField, publicKeyField } from './statement.ts'
+import {
+  COHORT_MAX,
+  COMMITTEE_MAX,
+  defineStatement,
+  digestField,
+  identityField,
+  instantField,
+  publicKeyField,
+} from './statement.ts'
 
 /** One admitted data holder as the plan names it: public keys only. */
 export const memberSchema = z.strictObject({
@@ -22,7 +31,7 @@ export type Member = z.infer<typeof memberSchema>
 
 const committeeSchema = z.strictObject({
   /** Holders, in the order of their evaluation points: member i has point i + 1. */
-  members: z.array(identityField).min(2).max(15),
+  members: z.array(identityField).min(2).max(COMMITTEE_MAX),
   /** t: how many share sums open the round. */
   threshold: z.int().min(2),
   /** f: how many members may collude with the coordinator; 2t − k > f and t > f. */
@@ -44,7 +53,7 @@ export const roundPlanSchema = z.strictObject({
   step: z.string().regex(/^[a-z][a-z-]{0,30}$/),
   /** What every holder works from, by digest: the model, the federated statistics. The same for all of them. */
   inputs: z.array(z.strictObject({ name: z.string().regex(/^[a-z][a-z-]{0,30}$/), digest: digestField })).max(16),
-  cohort: z.array(memberSchema).min(2).max(65_536),
+  cohort: listField(memberSchema, { min: 2, max: COHORT_MAX }),
   committee: committeeSchema,
   /** The coordinator opens nothing over fewer organisations. */
   minContributors: z.int().min(2),

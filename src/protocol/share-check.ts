@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { SHARE_MODULUS } from '../crypto/key-shares.ts'
 import { SHARE_CHECK_REPETITIONS } from '../crypto/share-check.ts'
-import { defineStatement, digestField, identityField } from './statement.ts'
+import { listField } from './list-field.ts'
+import { COHORT_MAX, defineStatement, digestField, identityField } from './statement.ts'
 
 /** Combinations of one share: residues of the field, one a repetition. */
 export const shareValuesField = z
@@ -22,21 +23,9 @@ export const shareCheckSchema = z.strictObject({
   candidates: digestField,
   member: identityField,
   /** One for each candidate whose share opened, in the candidates' order. */
-  combinations: z.array(
-    z.strictObject({
-      holder: identityField,
-      values: z
-        .array(
-          z
-            .int()
-            .min(0)
-            .max(SHARE_MODULUS - 1),
-        )
-        .length(SHARE_CHECK_REPETITIONS),
-    }),
-  ),
+  combinations: listField(z.strictObject({ holder: identityField, values: shareValuesField }), { max: COHORT_MAX }),
   /** The other candidates: what they sealed to this member does not open, or is no share. */
-  unopenable: z.array(identityField),
+  unopenable: listField(identityField, { max: COHORT_MAX }),
 })
 
 export type ShareCheck = z.infer<typeof shareCheckSchema>

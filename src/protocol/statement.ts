@@ -23,6 +23,10 @@ export const STATEMENT_SIGNATURES_MAX = 64
 /** Of a reason that quotes what a peer wrote: it ends up in logs and in job events. */
 const QUOTED_CHARACTERS_MAX = 200
 
+/** Holders of a cohort, and members of its committee, at most. */
+export const COHORT_MAX = 65_536
+export const COMMITTEE_MAX = 15
+
 /** Field forms that several statements share. */
 export const digestField = z.string().regex(/^[0-9a-f]{64}$/, 'not a SHA-256 digest in lowercase hexadecimal')
 export const publicKeyField = z.string().regex(/^[0-9a-f]{64}$/, 'not a 32-byte key in lowercase hexadecimal')

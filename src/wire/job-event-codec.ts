@@ -29,7 +29,13 @@ function eventBody(event: JobEvent): ProtoJobEvent {
 }
 
 export function jobEventFromWire(message: JobEvent__Output): StoredJobEvent {
-  return { sequence: Number(message.sequence), at: new Date(message.at), event: bodyFromWire(message) }
+  const at = new Date(message.at)
+  if (Number.isNaN(at.getTime())) throw malformed('an event has no instant')
+  return { sequence: Number(message.sequence), at, event: bodyFromWire(message) }
+}
+
+function malformed(what: string): WireError {
+  return new WireError('malformed-message', `Malformed message: ${what}.`)
 }
 
 function bodyFromWire(message: JobEvent__Output): JobEvent {
@@ -52,6 +58,7 @@ function bodyFromWire(message: JobEvent__Output): JobEvent {
 }
 
 function roundPublished(message: RoundPublishedEvent__Output): JobEvent {
+  if (!message.durations) throw malformed('a published round has no durations')
   return {
     kind: 'round-published',
     round: message.round,
@@ -59,12 +66,13 @@ function roundPublished(message: RoundPublishedEvent__Output): JobEvent {
     contributors: message.contributors,
     ciphertextBytes: Number(message.ciphertextBytes),
     statementBytes: Number(message.statementBytes),
-    durations: message.durations as RoundDurations,
+    durations: message.durations satisfies RoundDurations,
     ...(message.evaluation ? { evaluation: evaluationFromWire(message.evaluation) } : {}),
     ...(message.modelVersion === undefined ? {} : { modelVersion: message.modelVersion }),
   }
 }
 
 function evaluationFromWire({ exampleCount, meanLoss, accuracy, auc }: Evaluation__Output): FederatedEvaluation {
-  return { exampleCount: Number(exampleCount), meanLoss, accuracy: accuracy!, auc: auc ?? null }
+  if (!accuracy) throw malformed('an evaluation has no accuracy')
+  return { exampleCount: Number(exampleCount), meanLoss, accuracy, auc: auc ?? null }
 }

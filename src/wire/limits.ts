@@ -2,6 +2,11 @@
 export const limits = {
   /** One gRPC message: a chunk of ciphertext has 221,184 bytes, a contribution with its shares at most about 150 kB. */
   messageBytes: 4 * 1024 * 1024,
+  /**
+   * One message to the coordinator: the largest is a job specification. Less than what it may send, because protobuf makes
+   * hundreds of times its bytes of a message of empty parts.
+   */
+  requestBytes: 1280 * 1024,
   /** Bytes of one piece of an artifact on the wire. */
   artifactChunkBytes: 256 * 1024,
   /** An artifact that a holder will take in: the largest model of `learning/model.ts` is 1 GiB. */

@@ -24,7 +24,8 @@ export async function sendOpening(
 ): Promise<void> {
   const planDigest = digestFromWire(call.request.planDigest, 'the plan')
   const total = rounds.openingFor(planDigest, holder)
-  if (total === undefined) throw new WireError('not-found', `There is no opening of this plan for ${holder}, or no more.`)
+  if (total === undefined)
+    throw new WireError('not-found', `There is no opening of this plan for ${holder}, or no more.`)
   async function* pieces() {
     for (let at = 0; at < total!; at += limits.artifactChunkBytes) {
       yield { bytes: await openings.read(planDigest, OPENING, at, Math.min(limits.artifactChunkBytes, total! - at)) }

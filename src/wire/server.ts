@@ -30,7 +30,7 @@ export async function startServer(
     throw new WireError('credential-invalid', `The certificate is not that of the coordinator of ${parts.venue}.`)
   }
   const server = new Server({
-    'grpc.max_receive_message_length': limits.messageBytes,
+    'grpc.max_receive_message_length': limits.requestBytes,
     'grpc.max_concurrent_streams': limits.callsPerConnection,
     'grpc.keepalive_time_ms': keepalive.timeMs,
     'grpc.keepalive_timeout_ms': keepalive.timeoutMs,

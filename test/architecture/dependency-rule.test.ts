@@ -14,6 +14,7 @@ const RULES: Record<string, readonly string[]> = {
   'src/protocol': ['src/protocol', 'src/crypto', 'src/log'],
   'src/learning': [
     'src/learning',
+    'src/protocol/list-field.ts',
     'src/protocol/segments.ts',
     'src/protocol/statement.ts',
     'src/crypto/digest.ts',

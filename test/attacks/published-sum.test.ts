@@ -6,8 +6,7 @@ import { type Digest, digestOf, fromHex } from '../../src/crypto/digest.ts'
 import { type Envelope, statementDigest } from '../../src/crypto/envelope.ts'
 import { encodeKeySum } from '../../src/crypto/key-sum-encoding.ts'
 import { addLinearHashes, formatLinearHash, type LinearHash } from '../../src/crypto/linear-hash.ts'
-import { packResidues, unpackToWords } from '../../src/crypto/packing.ts'
-import { LIMB_BITS, RING_MODULUS as Q } from '../../src/crypto/ring-constants.ts'
+import { RING_MODULUS as Q } from '../../src/crypto/ring-constants.ts'
 import { roundOutput } from '../../src/learning/round-output.ts'
 import { type CoordinatorRound, sealRound } from '../../src/protocol/coordinator-round.ts'
 import { openingDigest } from '../../src/protocol/opening.ts'
@@ -18,6 +17,7 @@ import { planParameters } from '../../src/protocol/round-plan.ts'
 import { readStatement, signStatement } from '../../src/protocol/statement.ts'
 import { attack, limit } from '../support/attack.ts'
 import { HoldersUnderAttack, specification } from '../support/holders-under-attack.ts'
+import { modulo, packChunk, unpackChunk } from '../support/packed-chunks.ts'
 import {
   acceptedOf,
   checkRoundShares,
@@ -58,23 +58,8 @@ afterAll(() => venue.close())
 const parametersOf = () => planParameters(round.plan)
 const partyOf = (holder: string): Party => venue.parties.find(({ keys }) => keys.holder === holder)!
 
-/** Coefficients of a packed chunk; the rounds here have one. */
-function unpack(chunk: Uint8Array): bigint[] {
-  const { coefficientCount } = parametersOf()
-  // Filled up to whole polynomials.
-  const words = new Uint32Array(2 * 2048)
-  unpackToWords(chunk, coefficientCount, words)
-  return [...new BigUint64Array(words.buffer).subarray(0, coefficientCount)]
-}
-
-function pack(coefficients: readonly bigint[]): Uint8Array {
-  const limbs = Uint32Array.from(
-    coefficients.flatMap((c) => [Number(c & ((1n << BigInt(LIMB_BITS)) - 1n)), Number(c >> BigInt(LIMB_BITS))]),
-  )
-  return packResidues(limbs, coefficients.length)
-}
-
-const modulo = (value: bigint) => ((value % Q) + Q) % Q
+const unpack = (chunk: Uint8Array) => unpackChunk(parametersOf(), chunk)
+const pack = packChunk
 const sumOf = (chunks: readonly Uint8Array[]): Uint8Array =>
   pack(chunks.map(unpack).reduce((sum, more) => sum.map((c, i) => modulo(c + more[i]))))
 const chunksOf = (contributions: readonly MadeContribution[]) => contributions.map(({ chunks }) => chunks[0])

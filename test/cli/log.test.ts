@@ -208,9 +208,10 @@ describe('sluice log show', () => {
 
   it('lets no entry steer the terminal', async () => {
     const evil = { plan: '\u001b[2J\u202egnp', holder: '\u0007x'.repeat(100) }
-    const envelope = signEnvelope('application/x\u001b[31m', Buffer.from(JSON.stringify(evil)), SIGNER.key)
+    const envelope = signEnvelope('application/x-evil', Buffer.from(JSON.stringify(evil)), SIGNER.key)
+    const noEntry = Buffer.from(JSON.stringify({ payloadType: 'x\u001b[31m\u202e', payload: '', signatures: [] }))
     const hostile = new MemoryLogStorage()
-    await (await createLog(hostile, SIGNER)).append([encodeLogEntry(envelope)])
+    await (await createLog(hostile, SIGNER)).append([encodeLogEntry(envelope), noEntry])
     const source = {
       readCheckpoint: () => hostile.readCheckpoint(),
       readTile: (path: string) => hostile.readTile(path),
@@ -221,6 +222,7 @@ describe('sluice log show', () => {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there.
     expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/)
     expect(stdout).toContain('?[2J?gnp')
+    expect(stdout).toContain('1  not a statement')
   })
 })
 

@@ -92,6 +92,7 @@ export function someManifest(round: CoordinatorRound): Envelope {
     candidates: someDigest(),
     contributions: someEntries(),
     checks: [someDigest(), someDigest(), someDigest()],
+    dealings: [],
     excluded: [],
     setAside: [],
     sealedAt: '2029-12-31T00:00:00.000Z',

@@ -49,6 +49,8 @@ describe('every decoder of bytes from the network', () => {
 
   it.each(REGRESSIONS)('keeps its word where it once did not: $target: $what', async ({ target: name, input }) => {
     const target = targets.find((each) => each.name === name)!
+    // The first call also pays for what it compiles and keeps.
+    await judgeInput(target, input, meter)
     expect((await judgeInput(target, input, meter)).finding).toBeUndefined()
   })
 

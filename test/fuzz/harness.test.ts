@@ -15,7 +15,7 @@ describe('the fuzz suite', () => {
   let report: FuzzReport
   beforeAll(async () => {
     const targetsModule = new URL('./planted-faults.ts', import.meta.url).href
-    report = await runFuzz({ limit: { batches: 30 }, seed: 7, targetsModule, hangMs: 500 })
+    report = await runFuzz({ limit: { batches: 30 }, seed: 7, targetsModule, hangMs: 1500 })
   })
 
   it.each(['unnamed-error', 'unusable-refusal', 'allocation-above-limit', 'round-trip', 'hang'])(

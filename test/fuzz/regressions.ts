@@ -1,4 +1,5 @@
 import { FEATURES_MAX } from '../../src/learning/feature-schema.ts'
+import { FUZZ_JOB } from './targets/fuzz-job.ts'
 
 /** An input that once broke a decoder, and must not again. */
 export interface Regression {
@@ -17,6 +18,8 @@ function safetensors(header: unknown): Uint8Array {
   length.writeBigUInt64LE(BigInt(json.length))
   return new Uint8Array(Buffer.concat([length, json]))
 }
+
+const WRONG = { ...FUZZ_JOB.features.features[1], values: Array(100).fill(0) }
 
 /** What the fuzz suite has found, as it was found or as the code that makes it; a finding is kept here when it is fixed. */
 export const REGRESSIONS: readonly Regression[] = [
@@ -44,5 +47,20 @@ export const REGRESSIONS: readonly Regression[] = [
     target: 'learning: safetensors',
     what: 'the refusal quoted the name of a tensor, of any length',
     input: safetensors({ ['x'.repeat(100_000)]: {} }),
+  },
+  {
+    target: 'learning: job specification',
+    what: 'a kilobyte for every wrong holder: 49 MB for 131 kB',
+    input: text(JSON.stringify({ ...FUZZ_JOB, holders: Array(65_000).fill(0) })),
+  },
+  {
+    target: 'learning: job specification',
+    what: 'and for every wrong value of every feature: 295 MB and 2.7 s for 1.1 MB',
+    input: text(JSON.stringify({ ...FUZZ_JOB, features: { ...FUZZ_JOB.features, features: Array(4000).fill(WRONG) } })),
+  },
+  {
+    target: 'wire: HolderMessage',
+    what: 'a refusal without a reason was passed on without one',
+    input: Uint8Array.of(0x12, 2, 0x32, 0),
   },
 ]

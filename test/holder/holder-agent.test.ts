@@ -34,6 +34,7 @@ import { readStatement, signStatement } from '../../src/protocol/statement.ts'
 import { accepted, refused, type Verdict } from '../../src/sluice-error.ts'
 import { WireError } from '../../src/wire/wire-error.ts'
 import { abandonmentOf } from '../support/ask-member.ts'
+import { readAll } from '../support/read-all.ts'
 import {
   acceptedOf,
   codeOf,
@@ -97,7 +98,7 @@ describe('a holder node', () => {
       journal,
       coordinator: {
         upload: async (plan, chunks) => {
-          const received = await Array.fromAsync(chunks)
+          const received = await readAll(chunks)
           uploads.set(plan, received)
           const bytes = received.reduce((sum, { length }) => sum + length, 0)
           return { digest: payloadDigest(received.map((chunk) => digestOf(chunk))), bytes }
@@ -343,6 +344,40 @@ describe('a holder node', () => {
     // The proof was of the first plan: the second one lives.
     expect(codeOf(await ask(restarted, await again(number++, [proof])))).toBe('question-answered')
   })
+
+  it.each(['by itself', 'by others'])(
+    'contributes to a plan no more that is given up %s while it computes, and to the next one',
+    async (by) => {
+      const [reading, mayRead] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      const slow: Dataset = {
+        ...dataset,
+        columns: dataset.columns,
+        readRecords: async (schema) => {
+          reading.resolve()
+          await mayRead.promise
+          return dataset.readRecords(schema)
+        },
+      }
+      const agent = openAgent({ datasets: new Map([['heart', slow]]) })
+      const job = await submit()
+      const first = await plan('statistics', { job })
+      const proof = endorseWith(abandonmentOf(first.round), parties.slice(1))
+      const again = await plan('statistics', { job, changes: { round: 2 }, abandonments: [proof] })
+      const { size } = log
+      const computing = agent.handle(await requestOf(first))
+      await reading.promise
+      if (by === 'by itself') {
+        const abandonment = abandonmentOf(first.round)
+        acceptedOf(await agent.handle({ kind: 'abandon', plan: first.round.planEnvelope, abandonment }))
+      }
+      const next = agent.handle(await requestOf(again, size))
+      // Both wait for the records now.
+      setImmediate(mayRead.resolve)
+      expect(codeOf(await computing)).toBe('round-abandoned')
+      expect(codeOf(await next)).toBe('accepted')
+      expect([first, again].map(({ round }) => uploads.has(round.planDigest))).toEqual([false, true])
+    },
+  )
 
   it('does not forget a use of a dataset because the coordinator asked it first to give the plan up', async () => {
     const agent = openAgent({}, { datasets: { heart: { steps: ['statistics'], maxRounds: 1 } } })

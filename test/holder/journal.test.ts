@@ -51,18 +51,29 @@ describe('the holder’s journal', () => {
 
   it('lets one contribution to a question leave, after a restart too, until the plan that took it is dead', () => {
     journal.accept(again.planDigest, again.planEnvelope, subject)
-    expect(journal.livePlansOf(subject.question)).toEqual([])
     expect(journal.claimContribution(round.planDigest)).toBe('claimed')
     expect(journal.claimContribution(again.planDigest)).toBe('question-answered')
     restart()
     expect(journal.claimContribution(again.planDigest)).toBe('question-answered')
-    expect(journal.livePlansOf(subject.question)).toEqual([round.planDigest])
+    expect(journal.livePlansOf(subject.question)).toEqual([round.planDigest, again.planDigest])
     journal.markDead(round.planDigest)
     restart()
-    expect(journal.livePlansOf(subject.question)).toEqual([])
+    expect(journal.livePlansOf(subject.question)).toEqual([again.planDigest])
     expect(journal.claimContribution(again.planDigest)).toBe('claimed')
     expect(journal.claimContribution(round.planDigest)).toBe('already-contributed')
     expect(journal.livePlansOf(subject.question)).toEqual([again.planDigest])
+  })
+
+  it('lets no contribution leave for a plan that was given up or proven dead before, and the next one is free', () => {
+    journal.accept(again.planDigest, again.planEnvelope, subject)
+    journal.claimAbandonment(round.planDigest)
+    expect(journal.claimContribution(round.planDigest)).toBe('round-abandoned')
+    journal.markDead(again.planDigest)
+    restart()
+    expect(journal.claimContribution(again.planDigest)).toBe('round-abandoned')
+    const third = planRound(makePlan(parties, { round: 3 }), coordinatorKey)
+    journal.accept(third.planDigest, third.planEnvelope, subject)
+    expect(journal.claimContribution(third.planDigest)).toBe('claimed')
   })
 
   it('keeps two questions apart', () => {

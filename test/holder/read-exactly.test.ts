@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readExactly } from '../../nodes/holder/read-exactly.ts'
+import { readAll } from '../support/read-all.ts'
 
 /** A stream of these messages; tells how many were taken and whether it was let go. */
 function streamOf(messages: readonly Uint8Array[]) {
@@ -34,7 +35,7 @@ describe('a stream that is read in pieces', () => {
           messages.push(bytes.subarray(at, at + length))
           at += length
         }
-        const pieces = await Array.fromAsync(readExactly(streamOf(messages).stream, wanted))
+        const pieces = await readAll(readExactly(streamOf(messages).stream, wanted))
         expect(pieces.map(({ length }) => length)).toEqual(wanted)
         expect(Buffer.concat(pieces).equals(bytes)).toBe(true)
       }),
@@ -44,13 +45,13 @@ describe('a stream that is read in pieces', () => {
 
   it('is refused by name when it ends before, and let go', async () => {
     const { stream, seen } = streamOf([new Uint8Array(10), new Uint8Array(9)])
-    await expect(Array.fromAsync(readExactly(stream, [10, 10]))).rejects.toMatchObject({ code: 'opening-too-short' })
+    await expect(readAll(readExactly(stream, [10, 10]))).rejects.toMatchObject({ code: 'opening-too-short' })
     expect(seen.isClosed).toBe(true)
   })
 
   it('is read no further than asked: a sender that never ends costs nothing', async () => {
     const { stream, seen } = streamOf(Array(1000).fill(new Uint8Array(10)))
-    expect(await Array.fromAsync(readExactly(stream, [5, 15]))).toHaveLength(2)
+    expect(await readAll(readExactly(stream, [5, 15]))).toHaveLength(2)
     expect(seen).toEqual({ taken: 2, isClosed: true })
   })
 

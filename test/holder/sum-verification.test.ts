@@ -11,6 +11,7 @@ import { type Publication, publicationStatement } from '../../src/protocol/publi
 import { parseStatement, signStatement } from '../../src/protocol/statement.ts'
 import { refused, type Verdict } from '../../src/sluice-error.ts'
 import { InProcessVenue } from '../support/in-process-venue.ts'
+import { readAll } from '../support/read-all.ts'
 import { acceptedOf, codeOf, coordinatorKey } from '../support/round-fixtures.ts'
 
 const OTHER = '7'.repeat(64)
@@ -58,7 +59,7 @@ async function tell(lies: ReadonlyMap<string, Lie>, before: (planDigest: Digest)
     })
   }
   const job = await coordinator.submit(heartJob('logistic', 'cd'.repeat(32), 1), 'ada')
-  const events = await Array.fromAsync(coordinator.watch(job, 0, new AbortController().signal))
+  const events = await readAll(coordinator.watch(job, 0, new AbortController().signal))
   await noticed.promise
   const { record } = await coordinator.result(job)
   const refusals = events.flatMap(({ event }) => (event.kind === 'holder-refused' ? [event] : []))
@@ -156,7 +157,7 @@ describe('a published sum', () => {
       })
     interfere()
     const job = await coordinator.submit(heartJob('logistic', 'cd'.repeat(32), 1), 'ada')
-    const events = await Array.fromAsync(coordinator.watch(job, 0, new AbortController().signal))
+    const events = await readAll(coordinator.watch(job, 0, new AbortController().signal))
     expect(restarted).toBeGreaterThan(0)
     const refusals = events.flatMap(({ event }) => (event.kind === 'holder-refused' ? [event] : []))
     expect(refusals.some(({ holder, code }) => holder === liedTo && code === 'wrong-sum')).toBe(true)
@@ -176,7 +177,7 @@ describe('a published sum', () => {
       return verdict
     })
     const job = await coordinator.submit(heartJob('logistic', 'cd'.repeat(32), 1), 'ada')
-    await Array.fromAsync(coordinator.watch(job, 0, new AbortController().signal))
+    await readAll(coordinator.watch(job, 0, new AbortController().signal))
     expect(codeOf(verdict!)).toBe('accepted')
   })
 })

@@ -26,6 +26,7 @@ import { accepted, refused, type Verdict } from '../../src/sluice-error.ts'
 import { openArtifactStore } from '../../src/store/artifact-store.ts'
 import { openCoordinatorStore } from '../../src/store/coordinator-store.ts'
 import { openPayloadSpool } from '../../src/store/payload-spool.ts'
+import { WireError } from '../../src/wire/wire-error.ts'
 import { coordinatorKey, createParties, floorsOf, type Party } from './round-fixtures.ts'
 import { logKey, logSigner } from './test-log.ts'
 
@@ -118,15 +119,22 @@ export class InProcessVenue {
   #accessFor(holder: string): CoordinatorAccess {
     return {
       upload: async (plan, chunks) => {
+        // As the server does: what is not due now is not taken in.
+        if (!this.openRounds.expectedPayload(plan, holder)) throw new WireError('upload-refused', 'Nothing is due.')
         const writer = await this.spool.begin(plan, holder)
         const digests: string[] = []
         let bytes = 0
-        for await (const chunk of chunks) {
-          digests.push(digestOf(chunk))
-          bytes += chunk.length
-          await writer.append(chunk)
+        try {
+          for await (const chunk of chunks) {
+            digests.push(digestOf(chunk))
+            bytes += chunk.length
+            await writer.append(chunk)
+          }
+          await writer.commit()
+        } catch (error) {
+          await writer.abort()
+          throw error
         }
-        await writer.commit()
         const payload = { digest: payloadDigest(digests), bytes }
         this.#uploads.set(`${plan}/${holder}`, payload)
         return payload

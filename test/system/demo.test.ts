@@ -18,6 +18,9 @@ describe('the demo', () => {
     expect(code, stderr).toBe(0)
     const figures = JSON.parse(stdout.trim().split('\n').at(-1)!)
     expect(figures).toMatchObject({ rounds: 3, holders: 4, processes: 5, backend: expect.any(String) })
+    // Of two jobs with a statistics, three training and an evaluation round each, no hospital had to be believed.
+    expect(figures).toMatchObject({ logVerified: true, sumVerifiedBy: 4, logSize: expect.any(Number) })
+    expect(figures.logSize).toBeGreaterThan(50)
     for (const scores of [figures.accuracy, figures.auc]) {
       for (const name of ['federated', 'alone', 'pooled']) {
         expect(scores[name]).toBeGreaterThan(0.4)
@@ -39,6 +42,10 @@ describe('the demo', () => {
     const report = readFileSync(join(out, 'out/report.md'), 'utf8')
     expect(report).toContain('| federated |')
     expect(report).toContain('What the coordinator saw')
+    expect(report).toMatch(
+      new RegExp(`The log of ${figures.logSize} statements is whole, cosigned by [34] hospitals; .* is in order\\.`),
+    )
+    expect(report).toContain('Every published sum was verified by at least 4 of the 4 hospitals.')
     for (const [, chart] of report.matchAll(/\]\((charts\/[^)]+\.svg)\)/g)) {
       expect(readFileSync(join(out, 'out', chart), 'utf8')).toMatch(/^<svg/)
     }

@@ -1,8 +1,10 @@
 import { resolve } from 'node:path'
 import protobuf from 'protobufjs'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { statementDigest } from '../../src/crypto/envelope.ts'
 import { createPayloadScheme } from '../../src/crypto/payload-schemes.ts'
 import { orderedChecks } from '../../src/protocol/coordinator-round.ts'
+import { signDealing } from '../../src/protocol/dealing.ts'
 import { payloadHashStatement } from '../../src/protocol/payload-hash.ts'
 import { publicationStatement } from '../../src/protocol/publication.ts'
 import { signStatement } from '../../src/protocol/statement.ts'
@@ -56,12 +58,17 @@ describe('every statement of a real round', () => {
       holder: 'hungary',
       hash: '00'.concat('1'.repeat(14)).repeat(2),
     }
+    const [{ holder, shares }] = contributions
+    const { plan, planDigest } = round
+    const { statementKey } = parties[0].keys
+    const dealing = signDealing(plan, planDigest, statementDigest(round.candidates!), holder, shares, statementKey)
     const excluded = [{ holder: 'hungary', members: ['cleveland'] }]
     const all = {
       RoundPlan: round.planEnvelope,
       Contribution: contributions[0].envelope,
       Candidates: round.candidates!,
       ShareCheck: orderedChecks(round)[0],
+      Dealing: dealing,
       Manifest: forgeManifest(round, contributions.slice(1), { excluded, setAside: ['switzerland'] }),
       PayloadHash: signStatement(payloadHashStatement, hash, parties[0].keys.statementKey),
       Abandonment: abandonmentOf(round),
@@ -78,6 +85,7 @@ describe('every statement of a real round', () => {
     'Contribution',
     'Candidates',
     'ShareCheck',
+    'Dealing',
     'Manifest',
     'ShareSum',
     'PayloadHash',

@@ -1,4 +1,4 @@
-import type { DemoModel, DemoResult } from './demo-report.ts'
+import { type DemoModel, type DemoResult, evidenceLines } from './demo-report.ts'
 import type { PublishedRound } from './demo-run.ts'
 
 const BAR_WIDTH = 24
@@ -60,6 +60,7 @@ export function printSummary(
   console.log(
     `\n${result.processes} processes, ${result.wallS.toFixed(1)} s. The coordinator saw ciphertexts and opened sums over at least three hospitals, nothing else.`,
   )
+  for (const line of evidenceLines(result)) console.log(line)
   console.log(`Left behind: ${files.filter((path) => !path.includes('/charts/')).join(', ')}`)
 }
 

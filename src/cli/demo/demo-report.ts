@@ -1,7 +1,9 @@
 import { heartHospitals } from '../../../nodes/examples/heart/hospitals.ts'
 import type { Score } from '../../../nodes/examples/heart/reference.ts'
 import { writeWholeFile } from '../files.ts'
+import { describeFinding } from '../log-audit-text.ts'
 import { barChart, lineChart } from './demo-charts.ts'
+import type { DemoEvidence } from './demo-evidence.ts'
 import { bytesUp, comparisonNames, meanOver, type RoundTimes } from './demo-figures.ts'
 import type { Comparison, DemoJob } from './demo-run.ts'
 
@@ -14,6 +16,7 @@ export interface DemoModel {
 
 export interface DemoResult {
   readonly models: readonly DemoModel[]
+  readonly evidence: DemoEvidence
   readonly backend: string
   readonly processes: number
   readonly wallS: number
@@ -38,6 +41,17 @@ function cell(comparisons: readonly Comparison[], of: (comparison: Comparison) =
 
 function show(value: { readonly mean: number } | null): string {
   return value ? value.mean.toFixed(3) : '–'
+}
+
+/** What the audit of the log and the hospitals' own verification came to, one line each. */
+export function evidenceLines({ evidence: { audit, sumVerifiedBy } }: DemoResult): string[] {
+  const sums = `Every published sum was verified by at least ${sumVerifiedBy} of the ${heartHospitals.length} hospitals.`
+  if ('fault' in audit) return [`The log is not whole: ${audit.fault.reason}`, sums]
+  const faults = audit.statements!.findings.filter(({ severity }) => severity === 'fault')
+  const says = audit.ok ? 'what it says is in order' : `${faults.length} faults in what it says`
+  const { length: cosigned } = audit.statements!.cosigningOrganisations!
+  const log = `The log of ${audit.checkpoint.size} statements is whole, cosigned by ${cosigned} hospitals; ${says}.`
+  return [log, ...faults.map(describeFinding), sums]
 }
 
 /** Writes report.md, its charts and the models under `out`. @returns the paths written */
@@ -107,6 +121,12 @@ What a sum itself tells is not hidden: two jobs over cohorts that differ by one 
 Holders count the uses of a dataset in their policy; differential privacy is not part of this demo.
 
 The rows *alone* and *pooled* exist because the demo owns all four files. A venue with real holders cannot compute them.
+
+## What was verified
+
+${evidenceLines(result)
+  .map((line) => `- ${line}`)
+  .join('\n')}
 `
 }
 

@@ -11,12 +11,16 @@ import { writeWholeFile } from '../files.ts'
 import { decodeInvite } from '../invite.ts'
 import { joinHolder } from '../join-holder.ts'
 import { joinResearcher } from '../join-researcher.ts'
-import { createVenue } from '../venue-files.ts'
+import { createVenue, loadVenue } from '../venue-files.ts'
 import { SluiceProcess } from './demo-processes.ts'
 
 /** A running venue of four hospitals: five processes on loopback. */
 export interface DemoVenue {
   readonly researcherDirectory: string
+  /** Of one of the hospitals: its configuration has the keys that an audit rests on. */
+  readonly auditorDirectory: string
+  /** Where the coordinator serves the log. */
+  readonly logUrl: string
   readonly coordinator: SluiceProcess
   readonly holders: readonly SluiceProcess[]
   /** Stops the processes and removes their directories, keys and all. */
@@ -48,7 +52,14 @@ export async function startDemoVenue(note: (line: string) => void, interrupted: 
     )
     processes.push(...holders)
     await Promise.race([Promise.all(holders.map((holder) => holder.ready('connected'))), interrupted])
-    return { researcherDirectory: join(root, 'researcher'), coordinator, holders, close }
+    return {
+      researcherDirectory: join(root, 'researcher'),
+      auditorDirectory: join(root, heartHospitals[0].name),
+      logUrl: `http://${(await loadVenue(venueDirectory)).config.logListen}/log`,
+      coordinator,
+      holders,
+      close,
+    }
   } catch (error) {
     await close()
     throw error

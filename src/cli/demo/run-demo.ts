@@ -8,6 +8,7 @@ import { JobsConnection } from '../../wire/jobs-client.ts'
 import { CliError } from '../cli-error.ts'
 import { stopSignal } from '../process-life.ts'
 import { loadResearcher } from '../venue-files.ts'
+import { collectEvidence } from './demo-evidence.ts'
 import { bytesUp, meanOver, median, roundTimes } from './demo-figures.ts'
 import { demoProgress, printSummary } from './demo-output.ts'
 import { comparisonRows, type DemoModel, type DemoResult, writeReport } from './demo-report.ts'
@@ -33,8 +34,12 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   const venue = await startDemoVenue(progress.note, interrupted)
   try {
     const models = await Promise.race([runModels(venue, options, progress), interrupted])
+    progress.note('auditing the log with the keys of one hospital')
+    const jobs = models.flatMap((model) => model.jobs)
+    const evidence = await Promise.race([collectEvidence(venue, jobs), interrupted])
     const result: DemoResult = {
       models,
+      evidence,
       backend: String(venue.holders[0].lines.find(({ event }) => event === 'ready')?.backend),
       processes: 1 + venue.holders.length,
       wallS: (performance.now() - started) / 1000,
@@ -107,7 +112,7 @@ function seedOf(index: number): string {
 }
 
 /** The demo in one JSON object: scores are means over hospitals (and seeds) of the last model. */
-function summarise({ models, processes, wallS, backend }: DemoResult) {
+function summarise({ models, evidence: { audit, sumVerifiedBy }, processes, wallS, backend }: DemoResult) {
   const model = models.at(-1)!
   const { jobs, comparisons } = model
   const trainingRounds = jobs[0].rounds.filter(({ step }) => step === 'training')
@@ -129,5 +134,8 @@ function summarise({ models, processes, wallS, backend }: DemoResult) {
     roundMsMedian: median(trainingRounds.map(({ durations }) => durations.totalMs)),
     processes,
     backend,
+    logVerified: audit.ok,
+    logSize: 'fault' in audit ? null : audit.checkpoint.size,
+    sumVerifiedBy,
   }
 }
