@@ -28,7 +28,7 @@ import { findPolicyObjection, type HolderPolicy, notOffered } from './holder-pol
 import type { HolderJournal } from './journal.ts'
 import { type Followed, LogFollower } from './log-follower.ts'
 import { UpdateProtection } from './protect-update.ts'
-import { SentCiphertexts } from './sent-ciphertexts.ts'
+import { SentCiphertexts, type SentContribution } from './sent-ciphertexts.ts'
 import { hashOwnPayload, type SumVerdict, verifySum } from './sum-verification.ts'
 
 /** The coordinator as a holder uses it, beyond the requests that come down the stream. */
@@ -179,7 +179,7 @@ export class HolderAgent {
     const subject = { job: plan.job, question: questionOf(plan), dataset: specification.dataset }
     this.#noteAbandonments(request.abandonments, subject.question)
     this.#parts.journal.accept(planDigest, request.plan, subject)
-    return this.#makeContribution({ plan, planDigest, ...job.value }, log)
+    return this.#makeContribution({ plan, planDigest, ...job.value }, request.publications, log)
   }
 
   /** The plan, against this holder's policy and the members that it knows. */
@@ -300,6 +300,28 @@ export class HolderAgent {
     return accepted(true)
   }
 
+  /**
+   * What the plan rests on is what this holder verified, where it took part: the publication that it was told of must be the
+   * one that the log has. One that it was not told of is verified now. A lie is noted, and met by the claim.
+   */
+  async #checkPublications(job: Digest, publications: ContributeRequest['publications'], log: Logger): Promise<void> {
+    await this.#verifying.get(job)
+    const { journal, floors } = this.#parts
+    for (const { envelope } of publications) {
+      const read = readStatement(publicationStatement, envelope, floors.coordinatorKey)
+      if (!read.ok) continue
+      const { plan } = read.value
+      const verified = journal.findVerified(plan)
+      if (verified !== undefined && verified !== statementDigest(envelope)) {
+        const reason =
+          'The log has another publication of a round than the one that this holder was told of and verified.'
+        this.#noteVerdict(plan, job, statementDigest(envelope), refused('wrong-sum', reason), log)
+      }
+      const sent = verified === undefined ? this.#sent.find(plan) : undefined
+      if (sent) await this.#verify(sent, envelope, log)
+    }
+  }
+
   #openWorkspace({ plan: { job }, specification, dataset }: AcceptedPlan): JobWorkspace {
     if (this.#workspace?.job !== job) {
       const { trainer, log } = this.#parts
@@ -310,7 +332,11 @@ export class HolderAgent {
   }
 
   /** Computes, protects, uploads and signs; pads are made while the update is computed. */
-  async #makeContribution(accepting: AcceptedPlan, log: Logger): Promise<Answer> {
+  async #makeContribution(
+    accepting: AcceptedPlan,
+    publications: ContributeRequest['publications'],
+    log: Logger,
+  ): Promise<Answer> {
     const { workers, randomness, coordinator, keys, member, journal } = this.#parts
     const { plan, planDigest, specification, step } = accepting
     const known = journal.find(planDigest)
@@ -326,7 +352,7 @@ export class HolderAgent {
       const workspace = this.#openWorkspace(accepting)
       const values = await workspace.compute(step, plan.round, inputs, fetch, member.holder)
       const computed = performance.now()
-      await this.#verifying.get(plan.job)
+      await this.#checkPublications(plan.job, publications, log)
       // Durable before the first byte leaves: a restarted node contributes no second time.
       const claimed = this.#claimContribution(accepting)
       if (!claimed.ok) return claimed
@@ -380,7 +406,13 @@ export class HolderAgent {
   async #hashPayload(request: Extract<HolderRequest, { kind: 'hash-payload' }>): Promise<Answer> {
     const sent = this.#sent.find(request.planDigest)
     if (!sent) return refused('ciphertext-not-kept', 'This holder has no ciphertext of this round in memory any more.')
-    const hashed = await hashOwnPayload(sent, request.manifest, this.#verification(), this.#parts.keys.statementKey)
+    const hashed = await hashOwnPayload(
+      sent,
+      request.manifest,
+      request.sum,
+      this.#verification(),
+      this.#parts.keys.statementKey,
+    )
     return hashed.ok ? accepted({ kind: 'payload-hash', envelope: hashed.value }) : hashed
   }
 
@@ -406,22 +438,36 @@ export class HolderAgent {
     log.info({ event: 'published', contributors: publication.value.contributors }, 'the round was published')
     const sent = this.#sent.find(planDigest)
     if (!sent) return accepted({ kind: 'noted' })
-    const { job } = sent.plan
-    const verified = verifySum(sent, envelope, this.#verification()).then((verdict) =>
-      this.#noteVerdict(planDigest, job, verdict, log),
-    )
+    const verified = this.#verify(sent, envelope, log)
     this.#verifying.set(
-      job,
+      sent.plan.job,
       verified.catch(() => undefined),
     )
-    return verified.finally(() => {
+    return verified.finally(() => this.#verifying.delete(sent.plan.job))
+  }
+
+  async #verify(sent: SentContribution, envelope: Envelope, log: Logger): Promise<Answer> {
+    const { planDigest, plan } = sent
+    try {
+      const verdict = await verifySum(sent, envelope, this.#verification())
+      return this.#noteVerdict(planDigest, plan.job, statementDigest(envelope), verdict, log)
+    } catch (error) {
+      const code = error instanceof SluiceError ? error.code : 'holder-failed'
+      log.warn({ event: 'sum-unverified', job: plan.job, code, err: error }, 'the sum could not be verified')
+      throw error
+    } finally {
       this.#sent.forget(planDigest)
-      this.#verifying.delete(job)
-    })
+    }
   }
 
   /** A wrong sum is remembered before anything else of the job is answered. */
-  #noteVerdict(planDigest: Digest, job: Digest, verdict: Verdict<SumVerdict, string>, log: Logger): Answer {
+  #noteVerdict(
+    planDigest: Digest,
+    job: Digest,
+    publication: Digest,
+    verdict: Verdict<SumVerdict, string>,
+    log: Logger,
+  ): Answer {
     if (!verdict.ok) {
       this.#parts.journal.markWrongSum(planDigest)
       log.error({ event: 'wrong-sum', job, code: verdict.code }, verdict.reason)
@@ -430,6 +476,7 @@ export class HolderAgent {
     if (verdict.value.kind === 'unverified') {
       log.warn({ event: 'sum-unverified', job }, `the sum could not be verified: ${verdict.value.reason}`)
     } else {
+      this.#parts.journal.noteVerified(planDigest, publication)
       log.info({ event: 'sum-verified', job, contributors: verdict.value.contributors }, 'verified the sum')
     }
     return accepted({ kind: 'noted' })

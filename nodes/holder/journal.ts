@@ -158,6 +158,17 @@ export class HolderJournal {
     this.database.prepare('UPDATE rounds SET wrong_sum = 1 WHERE plan_digest = ?').run(planDigest)
   }
 
+  /** Notes which publication of a plan this holder has verified: another one of the plan is a lie. */
+  noteVerified(planDigest: Digest, publication: Digest): void {
+    this.database.prepare('UPDATE rounds SET publication = ? WHERE plan_digest = ?').run(publication, planDigest)
+  }
+
+  /** The publication of a plan that this holder has verified. */
+  findVerified(planDigest: Digest): Digest | undefined {
+    const row = this.database.prepare('SELECT publication FROM rounds WHERE plan_digest = ?').get(planDigest)
+    return (row?.publication ?? undefined) as Digest | undefined
+  }
+
   /** Whether a wrong sum was published in this job. */
   hasWrongSum(job: Digest): boolean {
     return this.database.prepare('SELECT 1 FROM rounds WHERE job = ? AND wrong_sum = 1 LIMIT 1').get(job) !== undefined
@@ -205,6 +216,7 @@ const SCHEMA = `
     abandoned          INTEGER NOT NULL DEFAULT 0 CHECK (abandoned IN (0, 1)),
     dead               INTEGER NOT NULL DEFAULT 0 CHECK (dead IN (0, 1)),
     wrong_sum          INTEGER NOT NULL DEFAULT 0 CHECK (wrong_sum IN (0, 1)),
+    publication        TEXT,
     CHECK (answered = 0 OR abandoned = 0)
   ) STRICT;
   CREATE INDEX IF NOT EXISTS rounds_by_dataset ON rounds (dataset, contributed);

@@ -1,14 +1,13 @@
+import type { Digest } from '../crypto/digest.ts'
 import { isSignedBy } from '../crypto/envelope.ts'
 import { keyIdOf } from '../crypto/statement-key.ts'
 import type { Objection } from './audit-findings.ts'
 import { type AuditedRound, type LoggedBody, missingBefore } from './audit-round.ts'
 import { type Certificate, certificateStatement } from './certificate.ts'
-import { dealingStatement } from './dealing.ts'
 import { manifestStatement } from './manifest.ts'
 import { payloadHashStatement } from './payload-hash.ts'
 import type { Publication, SignedHash } from './publication.ts'
 import { findMember } from './round-plan.ts'
-import { shareCheckStatement } from './share-check.ts'
 import { statementBytes } from './statement.ts'
 
 /*
@@ -28,15 +27,7 @@ export function enterCertificate(round: AuditedRound, { body }: LoggedBody<Certi
       : [{ code: 'manifest-mismatch', reason: 'The certificate is of another manifest than was logged.' }]
   }
   round.certified = true
-  return [...findUnloggedChecks(round), ...checkEndorsements(round, body)]
-}
-
-/** No honest member endorses a manifest whose checks it cannot see. */
-function findUnloggedChecks(round: AuditedRound): Objection[] {
-  if (!round.lacksChecks) return []
-  round.lacksChecks = false
-  const reason = 'The manifest rests on share checks that were not logged before it.'
-  return [{ code: 'checks-not-logged', reason, restsOn: [shareCheckStatement, dealingStatement] }]
+  return checkEndorsements(round, body)
 }
 
 function checkEndorsements({ plan, manifest }: AuditedRound, { endorsements }: Certificate): Objection[] {
@@ -83,7 +74,7 @@ export function enterPublication(round: AuditedRound, { body }: LoggedBody<Publi
     const reason = `The publication speaks of ${body.contributors} contributors; the manifest has ${contributions.length}.`
     objections.push({ code: 'contributions-mismatch', reason })
   }
-  return [...objections, ...findUnloggedChecks(round), ...checkHashes(round, body)]
+  return [...objections, ...checkHashes(round, body)]
 }
 
 /** The contributors of a published sum that have signed no hash of their ciphertext; of the manifest's. */
@@ -93,9 +84,10 @@ export function findWithoutHash({ manifest }: AuditedRound, { hashes }: Publicat
 }
 
 function checkHashes(round: AuditedRound, publication: Publication): Objection[] {
-  const { hashes } = publication
+  const { hashes, sum } = publication
   const wrong = hashes.filter(
-    (signed, i) => !isSignedHash(round, signed) || hashes.findIndex(({ holder }) => holder === signed.holder) !== i,
+    (signed, i) =>
+      !isSignedHash(round, sum, signed) || hashes.findIndex(({ holder }) => holder === signed.holder) !== i,
   )
   const objections: Objection[] = wrong.map(({ holder }) => ({
     code: 'bad-payload-hash',
@@ -111,10 +103,14 @@ function checkHashes(round: AuditedRound, publication: Publication): Objection[]
 }
 
 /** The `payload-hash` statement is rebuilt byte for byte: a publication carries only what is not in it already. */
-function isSignedHash({ plan, planDigest, manifest }: AuditedRound, { holder, hash, signature }: SignedHash): boolean {
+function isSignedHash(
+  { plan, planDigest, manifest }: AuditedRound,
+  sum: Digest,
+  { holder, hash, signature }: SignedHash,
+): boolean {
   const author = findMember(plan, holder)
   if (!author || !manifest!.body.contributions.some((each) => each.holder === holder)) return false
-  const body = { plan: planDigest, manifest: manifest!.digest, holder, hash }
+  const body = { plan: planDigest, manifest: manifest!.digest, sum, holder, hash }
   const payload = statementBytes(payloadHashStatement, body)
   const sig = new Uint8Array(Buffer.from(signature, 'base64'))
   const signatures = [{ keyid: keyIdOf(author.statementKey), sig }]

@@ -25,10 +25,11 @@ export interface AuditedRound {
   readonly question: Digest
   candidates?: LoggedBody<Candidates>
   readonly checks: Map<string, LoggedBody<ShareCheck>>
+  /** Before the manifest: it rests on them. */
   readonly dealings: Map<string, LoggedBody<Dealing>>
+  /** After it: they say why a certified sum did not open. */
+  readonly lateDealings: Map<string, LoggedBody<Dealing>>
   manifest?: LoggedBody<Manifest>
-  /** The manifest rests on checks that were not logged before it: a crash leaves that, and no member endorses it. */
-  lacksChecks?: boolean
   certified: boolean
 }
 
@@ -58,6 +59,9 @@ export function enterShareCheck(round: AuditedRound, check: LoggedBody<ShareChec
   }
   const objection = findWordObjection(round, check, member, 'share check')
   if (objection) return [objection]
+  if (round.manifest) {
+    return [{ code: 'wrong-order', reason: `The share check of ${member} comes after the manifest.`, holder: member }]
+  }
   if (round.checks.has(member)) {
     return [{ code: 'second-share-check', reason: `${member} has checked these shares before.`, holder: member }]
   }
@@ -67,7 +71,7 @@ export function enterShareCheck(round: AuditedRound, check: LoggedBody<ShareChec
   return []
 }
 
-/** A dealing: of the logged candidates, before the manifest, one a candidate, signed by it. */
+/** A dealing: of the logged candidates, one a candidate, signed by it. */
 export function enterDealing(round: AuditedRound, dealing: LoggedBody<Dealing>): Objection[] {
   const { holder } = dealing.body
   if (!findMember(round.plan, holder)) {
@@ -78,12 +82,13 @@ export function enterDealing(round: AuditedRound, dealing: LoggedBody<Dealing>):
   if (!round.candidates!.body.contributions.some((candidate) => candidate.holder === holder)) {
     return [{ code: 'candidates-mismatch', reason: `${holder} says what it dealt and is no candidate.`, holder }]
   }
-  if (round.dealings.has(holder)) {
+  if (round.dealings.has(holder) || round.lateDealings.has(holder)) {
     return [{ code: 'second-dealing', reason: `${holder} has said before what it dealt.`, holder }]
   }
   const judged = judgeShares(round.plan, round.candidates!.body, [], [dealing.body])
   if (!judged.ok) return [{ ...judged, holder }]
-  round.dealings.set(holder, dealing)
+  const dealings = round.manifest ? round.lateDealings : round.dealings
+  dealings.set(holder, dealing)
   return []
 }
 
@@ -98,9 +103,6 @@ function findWordObjection(
     return { code: 'bad-signature', reason: `The ${what} in the name of ${holder} is not signed by it.`, holder }
   }
   if (!round.candidates) return missingBefore(what, candidatesStatement)
-  if (round.manifest) {
-    return { code: 'wrong-order', reason: `The ${what} of ${holder} comes after the manifest.`, holder }
-  }
   if (body.candidates !== round.candidates.digest) {
     return { code: 'candidates-mismatch', reason: `The ${what} of ${holder} is of other candidates.`, holder }
   }
@@ -120,9 +122,7 @@ export function enterManifest(round: AuditedRound, manifest: LoggedBody<Manifest
   }
   const possible = checkContributors(round.plan, body.contributions)
   if (!possible.ok) return [possible]
-  const logged = new Set([...round.checks.values(), ...round.dealings.values()].map(({ digest }) => digest))
-  round.lacksChecks = [...body.checks, ...body.dealings].some((digest) => !logged.has(digest))
-  return round.lacksChecks ? [] : checkVerdict(round, round.candidates.body, body)
+  return checkVerdict(round, round.candidates.body, body)
 }
 
 function checkVerdict({ plan, checks, dealings }: AuditedRound, candidates: Candidates, manifest: Manifest) {
@@ -132,7 +132,6 @@ function checkVerdict({ plan, checks, dealings }: AuditedRound, candidates: Cand
   if (checks.size < threshold) return objection(`${checks.size} members have checked; the plan demands ${threshold}.`)
   const orderedChecks = members.flatMap((member) => checks.get(member) ?? [])
   const orderedDealings = candidates.contributions.flatMap(({ holder }) => dealings.get(holder) ?? [])
-  const bodiesOf = <T>(logged: readonly LoggedBody<T>[]) => logged.map(({ body }) => body)
   const judged = judgeShares(plan, candidates, bodiesOf(orderedChecks), bodiesOf(orderedDealings))
   if (!judged.ok) return [judged]
   const { excluded, setAside } = judged.value
@@ -148,6 +147,24 @@ function checkVerdict({ plan, checks, dealings }: AuditedRound, candidates: Cand
   const outcome = out.size > 0 ? `leave out ${[...out].join(', ')}` : 'leave nobody out'
   return objection(`The manifest does not say what the logged share checks come to: they ${outcome}.`)
 }
+
+/**
+ * Of a round that is given up: who lied about shares, when dealings were asked for because the certified sum did not open
+ * (docs/adr/0010). A remark: what the checks alone could show was not broken.
+ */
+export function explainFailure({ plan, candidates, checks, dealings, lateDealings }: AuditedRound): Objection[] {
+  if (lateDealings.size === 0 || !candidates) return []
+  const all = [...dealings.values(), ...lateDealings.values()]
+  const judged = judgeShares(plan, candidates.body, bodiesOf([...checks.values()]), bodiesOf(all))
+  if (!judged.ok) return []
+  const { excluded, setAside } = judged.value
+  const named = [...setAside, ...excluded.map(({ holder }) => holder)]
+  if (named.length === 0) return []
+  const reason = `The sum did not open: by what was dealt the shares of ${named.join(', ')} do not agree.`
+  return [{ code: 'shares-disputed', reason, holder: named[0], severity: 'remark' }]
+}
+
+const bodiesOf = <T>(logged: readonly LoggedBody<T>[]) => logged.map(({ body }) => body)
 
 interface StatedVerdict extends Pick<Manifest, 'contributions' | 'checks' | 'dealings'> {
   readonly excluded: readonly Manifest['excluded'][number][]

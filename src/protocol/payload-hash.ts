@@ -16,12 +16,14 @@ function isLinearHash(text: string): boolean {
 }
 
 /**
- * The body of a payload hash (protocol §4.7, docs/adr/0011): a contributor's linear hash of its own ciphertext under the
- * manifest's challenge. Says nothing that the ciphertext does not say.
+ * The body of a payload hash (protocol §4.7, docs/adr/0011): a contributor's linear hash of its own ciphertext under a
+ * challenge that manifest and sum fix. Says nothing that the ciphertext does not say.
  */
 export const payloadHashSchema = z.strictObject({
   plan: digestField,
   manifest: digestField,
+  /** Of the ciphertexts' sum, as the coordinator says it: fixed before there is a challenge. */
+  sum: digestField,
   holder: identityField,
   hash: linearHashField,
 })
@@ -30,7 +32,10 @@ export type PayloadHash = z.infer<typeof payloadHashSchema>
 
 export const payloadHashStatement = defineStatement('payload-hash', payloadHashSchema)
 
-/** The 32 bytes that a round's linear hash is expanded from: fixed by the manifest, so after every ciphertext. */
-export function hashChallenge(manifest: Digest): Uint8Array {
-  return fromHex(digestOf(Buffer.from('sluice/v1/payload-hash\0'), fromHex(manifest)))
+/**
+ * The 32 bytes that a round's linear hash is expanded from: after every ciphertext, which the manifest names, and after their
+ * sum. A sum that is chosen when the challenge is known can be made to fit any hash.
+ */
+export function hashChallenge(manifest: Digest, sum: Digest): Uint8Array {
+  return fromHex(digestOf(Buffer.from('sluice/v1/payload-hash\0'), fromHex(manifest), fromHex(sum)))
 }

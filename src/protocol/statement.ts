@@ -49,7 +49,7 @@ export function defineStatement<T>(name: string, schema: z.ZodType<T>, signature
  * refuse.
  * @throws ProtocolError `statement-too-large`: the plan of a cohort of tens of thousands, say.
  */
-export function signStatement<T>(kind: StatementKind<T>, value: T, key: StatementKey): Envelope {
+export function signStatement<T>(kind: StatementKind<T>, value: NoInfer<T>, key: StatementKey): Envelope {
   return signEnvelope(kind.payloadType, statementBytes(kind, value), key)
 }
 
@@ -58,7 +58,7 @@ export function signStatement<T>(kind: StatementKind<T>, value: T, key: Statemen
  * statement's fields can rebuild it, and verify a signature that came alone.
  * @throws ProtocolError `statement-too-large`
  */
-export function statementBytes<T>(kind: StatementKind<T>, value: T): Uint8Array {
+export function statementBytes<T>(kind: StatementKind<T>, value: NoInfer<T>): Uint8Array {
   const body = new TextEncoder().encode(JSON.stringify(kind.schema.parse(value)))
   if (body.length > STATEMENT_BYTES_MAX) {
     throw new ProtocolError(

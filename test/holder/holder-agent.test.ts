@@ -34,6 +34,7 @@ import { readStatement, signStatement } from '../../src/protocol/statement.ts'
 import { accepted, refused, type Verdict } from '../../src/sluice-error.ts'
 import { WireError } from '../../src/wire/wire-error.ts'
 import { abandonmentOf } from '../support/ask-member.ts'
+import { planHead } from '../support/plan-head.ts'
 import { readAll } from '../support/read-all.ts'
 import {
   acceptedOf,
@@ -150,6 +151,7 @@ describe('a holder node', () => {
       step as 'statistics',
       inputs,
       { members: parties.map(({ member }) => member), registry: '0'.repeat(64) },
+      await planHead(log),
       new Date(),
       systemRandomness,
     )

@@ -13,7 +13,7 @@ import { openTrainerThread } from '../../nodes/trainers/tfjs/trainer-thread.ts'
 import { systemClock } from '../../src/cli/coordinator-process.ts'
 import { Coordinator } from '../../src/coordinator/coordinator.ts'
 import { OpenRounds } from '../../src/coordinator/open-rounds.ts'
-import { type Clock, type HolderDirectory, OPENING, type ReceivedReply } from '../../src/coordinator/ports.ts'
+import { type Clock, type HolderDirectory, type ReceivedReply, SUM } from '../../src/coordinator/ports.ts'
 import { openTransparencyLog, type TransparencyLog } from '../../src/coordinator/transparency-log.ts'
 import { digestOf } from '../../src/crypto/digest.ts'
 import { statementDigest } from '../../src/crypto/envelope.ts'
@@ -146,8 +146,10 @@ export class InProcessVenue {
   }
 
   async *#opening(plan: string, holder: string): AsyncGenerator<Uint8Array> {
-    const bytes = this.openRounds.openingFor(plan, holder)
-    if (bytes !== undefined) yield this.openings.read(plan, OPENING, 0, bytes)
+    const opening = this.openRounds.openingFor(plan, holder)
+    if (!opening) return
+    yield opening.keySum
+    yield this.openings.read(plan, SUM, 0, opening.sumBytes)
   }
 
   get #members() {
