@@ -93,7 +93,7 @@ export class CommitteeHolder {
       case 'answer':
         return received(await this.#duty.answer(request))
       case 'hash-payload': {
-        const hashed = await this.#hash(request.planDigest, request.manifest)
+        const hashed = await this.#hash(request.planDigest, request.manifest, request.sum)
         return hashed.ok ? accepted({ kind: 'payload-hash', envelope: hashed.value }) : hashed
       }
       default:
@@ -126,7 +126,7 @@ export class CommitteeHolder {
     return { plan: body, planDigest, entry, chunks, shares } as unknown as SentContribution
   }
 
-  #hash(planDigest: Digest, manifest: Envelope) {
+  #hash(planDigest: Digest, manifest: Envelope, sum: Digest) {
     const { workers } = this.#around
     const none = undefined as never
     const parts = {
@@ -135,7 +135,7 @@ export class CommitteeHolder {
       fetchOpening: none,
       fetchArtifact: none,
     }
-    return hashOwnPayload(this.#sent(planDigest), manifest, parts, this.party.keys.statementKey)
+    return hashOwnPayload(this.#sent(planDigest), manifest, sum, parts, this.party.keys.statementKey)
   }
 
   close(): void {

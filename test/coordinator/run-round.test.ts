@@ -7,12 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/cli/coordinator-process.ts'
 import { LoggedRequests } from '../../src/coordinator/logged-requests.ts'
 import { OpenRounds } from '../../src/coordinator/open-rounds.ts'
-import {
-  type CoordinatorStore,
-  type HolderDirectory,
-  OPENING,
-  type ReceivedReply,
-} from '../../src/coordinator/ports.ts'
+import { type CoordinatorStore, type HolderDirectory, type ReceivedReply, SUM } from '../../src/coordinator/ports.ts'
 import type { HolderNote } from '../../src/coordinator/round-context.ts'
 import { runRound } from '../../src/coordinator/run-round.ts'
 import { openTransparencyLog, type TransparencyLog } from '../../src/coordinator/transparency-log.ts'
@@ -207,7 +202,7 @@ describe('a round', () => {
     expect(notes).toEqual([])
     expect((await lastRound()).phase).toBe('opened')
     const { ciphertextBytes } = planParameters(round.plan)
-    expect(await openings.read(round.planDigest, OPENING, 0, ciphertextBytes)).toHaveLength(ciphertextBytes)
+    expect(await openings.read(round.planDigest, SUM, 0, ciphertextBytes)).toHaveLength(ciphertextBytes)
   })
 
   it('closes at its deadline with those who came, and opens exactly their sum', async () => {

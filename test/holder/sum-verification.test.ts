@@ -2,11 +2,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { heartJob } from '../../nodes/examples/heart/jobs.ts'
 import type { Coordinator } from '../../src/coordinator/coordinator.ts'
-import { OPENING } from '../../src/coordinator/ports.ts'
+import { SUM } from '../../src/coordinator/ports.ts'
 import type { Digest } from '../../src/crypto/digest.ts'
 import type { Envelope } from '../../src/crypto/envelope.ts'
 import type { HolderReply } from '../../src/protocol/holder-messages.ts'
-import { OPENING_KEY_BYTES } from '../../src/protocol/opening.ts'
 import { type Publication, publicationStatement } from '../../src/protocol/publication.ts'
 import { parseStatement, signStatement } from '../../src/protocol/statement.ts'
 import { refused, type Verdict } from '../../src/sluice-error.ts'
@@ -87,6 +86,7 @@ describe('a published sum', () => {
   const lies: [string, Lie][] = [
     ['another aggregate', () => ({ aggregate: OTHER })],
     ['another opening', () => ({ opening: OTHER })],
+    ['another sum of ciphertexts', () => ({ sum: OTHER })],
     ['another output', ({ output }) => ({ output: { ...output, digest: OTHER } })],
     ['another name of the output', ({ output }) => ({ output: { ...output, name: 'model' } })],
     ['another manifest', () => ({ manifest: OTHER })],
@@ -105,7 +105,7 @@ describe('a published sum', () => {
     return `${hash.slice(0, -1)}${hash.endsWith('0') ? '1' : '0'}`
   }
 
-  it.each([0, 4])(
+  it.each([0, 4, 8])(
     'that is not the sum is found out, and takes the holders’ part in the job with it (from lie %i)',
     async (from) => {
       const told = lies.slice(from, from + names.length)
@@ -118,16 +118,23 @@ describe('a published sum', () => {
     },
   )
 
-  it.each([
-    ['in the sum of keys', 0],
-    ['in the sum of ciphertexts', OPENING_KEY_BYTES + 3],
-  ])('whose opening is another one, by a bit %s, is not the sum', async (_, offset) => {
+  it('whose opening has another sum of keys, by a bit, is not the sum', async () => {
+    let isDamaged = false
+    const { codes, state } = await tell(new Map(), async (planDigest) => {
+      if (!isDamaged) venue.openRounds.openingFor(planDigest, names[0])!.keySum[0] ^= 1
+      isDamaged = true
+    })
+    expect(codes).toEqual(names.map(() => 'wrong-sum'))
+    expect(state).toBe('failed')
+  })
+
+  it('whose opening has another sum of ciphertexts, by a bit, is not the sum', async () => {
     const damage = async (planDigest: Digest) => {
-      const bytes = venue.openRounds.openingFor(planDigest, names[0])!
-      const opening = await venue.openings.read(planDigest, OPENING, 0, bytes)
-      opening[offset] ^= 1
-      const writer = await venue.openings.begin(planDigest, OPENING)
-      await writer.append(opening)
+      const { sumBytes } = venue.openRounds.openingFor(planDigest, names[0])!
+      const sum = await venue.openings.read(planDigest, SUM, 0, sumBytes)
+      sum[3] ^= 1
+      const writer = await venue.openings.begin(planDigest, SUM)
+      await writer.append(sum)
       await writer.commit()
     }
     let damaged: Promise<void> | undefined
