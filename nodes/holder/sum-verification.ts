@@ -1,20 +1,20 @@
 import { type Digest, digestOf, fromHex } from '../../src/crypto/digest.ts'
-import { type Envelope, isSignedBy, statementDigest } from '../../src/crypto/envelope.ts'
+import { type Envelope, statementDigest } from '../../src/crypto/envelope.ts'
 import { decodeKeySum } from '../../src/crypto/key-sum-encoding.ts'
 import { addLinearHashes, formatLinearHash, type LinearHash, parseLinearHash } from '../../src/crypto/linear-hash.ts'
 import { chunkGeometry } from '../../src/crypto/payload-parameters.ts'
 import type { PayloadWorkers } from '../../src/crypto/payload-workers.ts'
-import { keyIdOf, type StatementKey, type StatementPublicKey } from '../../src/crypto/statement-key.ts'
+import type { StatementKey, StatementPublicKey } from '../../src/crypto/statement-key.ts'
 import { LearningError } from '../../src/learning/learning-error.ts'
 import { roundOutput } from '../../src/learning/round-output.ts'
 import { payloadDigest } from '../../src/protocol/contribution.ts'
 import { type Manifest, manifestStatement } from '../../src/protocol/manifest.ts'
 import { OPENING_KEY_BYTES, openingDigest } from '../../src/protocol/opening.ts'
-import { hashChallenge, payloadHashStatement } from '../../src/protocol/payload-hash.ts'
-import { type Publication, publicationStatement, type SignedHash } from '../../src/protocol/publication.ts'
+import { hashChallenge, isSignedHash, payloadHashStatement } from '../../src/protocol/payload-hash.ts'
+import { type Publication, publicationStatement } from '../../src/protocol/publication.ts'
 import { dequantiseSums } from '../../src/protocol/quantiser.ts'
-import { findMember, planParameters, type RoundPlan } from '../../src/protocol/round-plan.ts'
-import { parseStatement, readStatement, signStatement, statementBytes } from '../../src/protocol/statement.ts'
+import { findMember, planParameters } from '../../src/protocol/round-plan.ts'
+import { parseStatement, readStatement, signStatement } from '../../src/protocol/statement.ts'
 import { accepted, refused, SluiceError, type Verdict } from '../../src/sluice-error.ts'
 import { readExactly } from './read-exactly.ts'
 import type { SentContribution } from './sent-ciphertexts.ts'
@@ -109,29 +109,17 @@ function addUpHashes(
   if (contributors !== manifest.contributions.length) {
     return refused('wrong-sum', `The sum is called one of ${contributors}; the manifest has another number.`)
   }
+  const about = { plan: planDigest, manifest: manifestDigest, sum }
   const found: LinearHash[] = []
   for (const { holder } of manifest.contributions) {
     const signed = hashes.find((each) => each.holder === holder)
     if (!signed) return accepted(`${holder} has not hashed its ciphertext.`)
-    if (!isSignedHash(plan, { plan: planDigest, manifest: manifestDigest, sum }, signed)) {
+    if (!isSignedHash(findMember(plan, holder)!.statementKey, about, signed)) {
       return refused('wrong-sum', `The hash in the name of ${holder} is not signed by it.`)
     }
     found.push(parseLinearHash(signed.hash))
   }
   return accepted(addLinearHashes(found))
-}
-
-/** The statement is rebuilt byte for byte: a publication carries only what is not in it already. */
-function isSignedHash(
-  plan: RoundPlan,
-  about: { readonly plan: Digest; readonly manifest: Digest; readonly sum: Digest },
-  { holder, hash, signature }: SignedHash,
-): boolean {
-  const author = findMember(plan, holder)
-  if (!author) return false
-  const payload = statementBytes(payloadHashStatement, { ...about, holder, hash })
-  const signatures = [{ keyid: keyIdOf(author.statementKey), sig: Buffer.from(signature, 'base64') }]
-  return isSignedBy({ payloadType: payloadHashStatement.payloadType, payload, signatures }, author.statementKey)
 }
 
 /** What an opening that is not of the sum looks like. */

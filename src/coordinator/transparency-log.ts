@@ -219,7 +219,10 @@ class JournalLog implements TransparencyLog {
     }
   }
 
-  /** What this process published may have left it: over a database put back beneath it, going on would fork the log. */
+  /**
+   * The log as it is stored now. Over a database that was put back beneath this process it would not go on from what this
+   * process published: the next tree would be a fork.
+   */
   async #openWriter(): Promise<LogWriter> {
     const { size, root } = this.#checkpoint
     const writer = await openLogWriter(this.#storage, this.#signer)

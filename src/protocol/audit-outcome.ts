@@ -5,10 +5,9 @@ import type { Objection } from './audit-findings.ts'
 import { type AuditedRound, type LoggedBody, missingBefore } from './audit-round.ts'
 import { type Certificate, certificateStatement } from './certificate.ts'
 import { manifestStatement } from './manifest.ts'
-import { payloadHashStatement } from './payload-hash.ts'
+import { isSignedHash } from './payload-hash.ts'
 import type { Publication, SignedHash } from './publication.ts'
 import { findMember } from './round-plan.ts'
-import { statementBytes } from './statement.ts'
 
 /*
  * What follows a manifest: the certificate, and the publication.
@@ -86,8 +85,7 @@ export function findWithoutHash({ manifest }: AuditedRound, { hashes }: Publicat
 function checkHashes(round: AuditedRound, publication: Publication): Objection[] {
   const { hashes, sum } = publication
   const wrong = hashes.filter(
-    (signed, i) =>
-      !isSignedHash(round, sum, signed) || hashes.findIndex(({ holder }) => holder === signed.holder) !== i,
+    (signed, i) => !isHashOf(round, sum, signed) || hashes.findIndex(({ holder }) => holder === signed.holder) !== i,
   )
   const objections: Objection[] = wrong.map(({ holder }) => ({
     code: 'bad-payload-hash',
@@ -102,17 +100,9 @@ function checkHashes(round: AuditedRound, publication: Publication): Objection[]
   return objections
 }
 
-/** The `payload-hash` statement is rebuilt byte for byte: a publication carries only what is not in it already. */
-function isSignedHash(
-  { plan, planDigest, manifest }: AuditedRound,
-  sum: Digest,
-  { holder, hash, signature }: SignedHash,
-): boolean {
-  const author = findMember(plan, holder)
-  if (!author || !manifest!.body.contributions.some((each) => each.holder === holder)) return false
-  const body = { plan: planDigest, manifest: manifest!.digest, sum, holder, hash }
-  const payload = statementBytes(payloadHashStatement, body)
-  const sig = new Uint8Array(Buffer.from(signature, 'base64'))
-  const signatures = [{ keyid: keyIdOf(author.statementKey), sig }]
-  return isSignedBy({ payloadType: payloadHashStatement.payloadType, payload, signatures }, author.statementKey)
+function isHashOf(round: AuditedRound, sum: Digest, claim: SignedHash): boolean {
+  const { plan, planDigest, manifest } = round
+  const author = findMember(plan, claim.holder)
+  if (!author || !manifest!.body.contributions.some(({ holder }) => holder === claim.holder)) return false
+  return isSignedHash(author.statementKey, { plan: planDigest, manifest: manifest!.digest, sum }, claim)
 }

@@ -5,6 +5,7 @@ import { type Candidates, candidatesStatement } from './candidates.ts'
 import { checkContributors } from './collected-contributions.ts'
 import { type Dealing, dealingStatement } from './dealing.ts'
 import { judgeShares } from './judge-shares.ts'
+import { isSameSet, judgeSet } from './judged-set.ts'
 import type { Manifest } from './manifest.ts'
 import { findMember, type RoundPlan } from './round-plan.ts'
 import { type ShareCheck, shareCheckStatement } from './share-check.ts'
@@ -125,27 +126,21 @@ export function enterManifest(round: AuditedRound, manifest: LoggedBody<Manifest
   return checkVerdict(round, round.candidates.body, body)
 }
 
-function checkVerdict({ plan, checks, dealings }: AuditedRound, candidates: Candidates, manifest: Manifest) {
-  const { members, threshold } = plan.committee
+function checkVerdict(
+  { plan, checks, dealings }: AuditedRound,
+  candidates: Candidates,
+  manifest: Manifest,
+): Objection[] {
   const restsOn = [shareCheckStatement, dealingStatement]
-  const objection = (reason: string): Objection[] => [{ code: 'verdict-mismatch', reason, restsOn }]
-  if (checks.size < threshold) return objection(`${checks.size} members have checked; the plan demands ${threshold}.`)
-  const orderedChecks = members.flatMap((member) => checks.get(member) ?? [])
+  const orderedChecks = plan.committee.members.flatMap((member) => checks.get(member) ?? [])
   const orderedDealings = candidates.contributions.flatMap(({ holder }) => dealings.get(holder) ?? [])
-  const judged = judgeShares(plan, candidates, bodiesOf(orderedChecks), bodiesOf(orderedDealings))
-  if (!judged.ok) return [judged]
-  const { excluded, setAside } = judged.value
-  const out = new Set(excluded.map(({ holder }) => holder))
-  const expected = verdictText({
-    contributions: candidates.contributions.filter(({ holder }) => !out.has(holder)),
-    checks: orderedChecks.map(({ digest }) => digest),
-    dealings: orderedDealings.map(({ digest }) => digest),
-    excluded,
-    setAside,
-  })
-  if (verdictText(manifest) === expected) return []
-  const outcome = out.size > 0 ? `leave out ${[...out].join(', ')}` : 'leave nobody out'
-  return objection(`The manifest does not say what the logged share checks come to: they ${outcome}.`)
+  const judged = judgeSet(plan, candidates, orderedChecks, orderedDealings)
+  if (!judged.ok) return [{ code: judged.code, reason: judged.reason, restsOn }]
+  if (isSameSet(manifest, judged.value)) return []
+  const out = judged.value.excluded.map(({ holder }) => holder)
+  const outcome = out.length > 0 ? `leave out ${out.join(', ')}` : 'leave nobody out'
+  const reason = `The manifest does not say what the logged share checks come to: they ${outcome}.`
+  return [{ code: 'verdict-mismatch', reason, restsOn }]
 }
 
 /**
@@ -165,22 +160,6 @@ export function explainFailure({ plan, candidates, checks, dealings, lateDealing
 }
 
 const bodiesOf = <T>(logged: readonly LoggedBody<T>[]) => logged.map(({ body }) => body)
-
-interface StatedVerdict extends Pick<Manifest, 'contributions' | 'checks' | 'dealings'> {
-  readonly excluded: readonly Manifest['excluded'][number][]
-  readonly setAside: readonly string[]
-}
-
-/** One text for what one verdict is, whatever the order of the fields was. */
-function verdictText({ contributions, checks, dealings, excluded, setAside }: StatedVerdict): string {
-  return JSON.stringify([
-    contributions.map(({ holder, contribution, payload }) => [holder, contribution, payload]),
-    checks,
-    dealings,
-    excluded.map(({ holder, members }) => [holder, members]),
-    setAside,
-  ])
-}
 
 /** For a statement that comes before what it rests on. */
 export function missingBefore(what: string, needed: { readonly payloadType: string }): Objection {
