@@ -62,11 +62,21 @@ export class HolderJournal {
    * only with the next claim: without it nothing has left, and a plan that is forgotten is one that no duty is done for.
    */
   accept(planDigest: Digest, plan: Envelope, { job, question, dataset }: RoundSubject): void {
+    this.#withoutWaiting(() =>
+      this.database
+        .prepare('INSERT OR IGNORE INTO rounds (plan_digest, plan, job, question, dataset) VALUES (?, ?, ?, ?, ?)')
+        .run(planDigest, encodeEnvelope(plan), job, question, dataset),
+    )
+  }
+
+  /** A write that survives this process at once, and the machine with the next one that waits for the disk. */
+  #withoutWaiting(write: () => void): void {
     this.database.exec('PRAGMA synchronous = NORMAL')
-    this.database
-      .prepare('INSERT OR IGNORE INTO rounds (plan_digest, plan, job, question, dataset) VALUES (?, ?, ?, ?, ?)')
-      .run(planDigest, encodeEnvelope(plan), job, question, dataset)
-    this.database.exec('PRAGMA synchronous = FULL')
+    try {
+      write()
+    } finally {
+      this.database.exec('PRAGMA synchronous = FULL')
+    }
   }
 
   find(planDigest: Digest): JournalRound | undefined {
@@ -158,9 +168,14 @@ export class HolderJournal {
     this.database.prepare('UPDATE rounds SET wrong_sum = 1 WHERE plan_digest = ?').run(planDigest)
   }
 
-  /** Notes which publication of a plan this holder has verified: another one of the plan is a lie. */
+  /**
+   * Notes which publication of a plan this holder has verified: another one of the plan is a lie. Durable against a crash of
+   * the machine with the next claim: forgotten, the round is one that this holder did not verify.
+   */
   noteVerified(planDigest: Digest, publication: Digest): void {
-    this.database.prepare('UPDATE rounds SET publication = ? WHERE plan_digest = ?').run(publication, planDigest)
+    this.#withoutWaiting(() =>
+      this.database.prepare('UPDATE rounds SET publication = ? WHERE plan_digest = ?').run(publication, planDigest),
+    )
   }
 
   /** The publication of a plan that this holder has verified. */

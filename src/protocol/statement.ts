@@ -114,7 +114,21 @@ function examineEnvelope(
   return undefined
 }
 
-function parseBody<T>({ payloadType, schema }: StatementKind<T>, { payload }: Envelope): Verdict<T, Refusal> {
+/**
+ * Bodies by their envelope: a role reads one statement at every step that rests on it, and a contribution has tens of
+ * kilobytes. By the object, as envelopes are immutable, and so are bodies.
+ */
+const parsedBodies = new WeakMap<Envelope, { readonly kind: StatementKind<unknown>; readonly body: unknown }>()
+
+function parseBody<T>(kind: StatementKind<T>, envelope: Envelope): Verdict<T, Refusal> {
+  const known = parsedBodies.get(envelope)
+  if (known?.kind === kind) return accepted(known.body as T)
+  const parsed = parseBytes(kind, envelope)
+  if (parsed.ok) parsedBodies.set(envelope, { kind, body: parsed.value })
+  return parsed
+}
+
+function parseBytes<T>({ payloadType, schema }: StatementKind<T>, { payload }: Envelope): Verdict<T, Refusal> {
   const text = decodeText(payload)
   const value = parseJson(text)
   const result = schema.safeParse(value)

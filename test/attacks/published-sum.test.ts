@@ -7,7 +7,8 @@ import { type Envelope, statementDigest } from '../../src/crypto/envelope.ts'
 import { encodeKeySum } from '../../src/crypto/key-sum-encoding.ts'
 import { addLinearHashes, formatLinearHash, type LinearHash } from '../../src/crypto/linear-hash.ts'
 import { RING_MODULUS as Q } from '../../src/crypto/ring-constants.ts'
-import { roundOutput } from '../../src/learning/round-output.ts'
+import { initialModel, roundOutput } from '../../src/learning/round-output.ts'
+import { payloadDigest } from '../../src/protocol/contribution.ts'
 import { type CoordinatorRound, sealRound } from '../../src/protocol/coordinator-round.ts'
 import { openingDigest } from '../../src/protocol/opening.ts'
 import { hashChallenge, payloadHashStatement } from '../../src/protocol/payload-hash.ts'
@@ -34,7 +35,6 @@ let venue: HoldersUnderAttack
 let round: CoordinatorRound
 let made: MadeContribution[]
 let keySum: Int32Array
-let challenge: Uint8Array
 let job: Envelope
 let log: TestLog
 
@@ -51,7 +51,6 @@ beforeAll(async () => {
     return { holder, envelope, payload, chunks, oneTimeKey: new Int32Array(), shares: [], lanes: new Uint32Array() }
   })
   keySum = await keySumWithoutGuards(round, made, venue.parties)
-  challenge = hashChallenge(statementDigest(round.manifest!))
 })
 afterAll(() => venue.close())
 
@@ -64,7 +63,12 @@ const sumOf = (chunks: readonly Uint8Array[]): Uint8Array =>
   pack(chunks.map(unpack).reduce((sum, more) => sum.map((c, i) => modulo(c + more[i]))))
 const chunksOf = (contributions: readonly MadeContribution[]) => contributions.map(({ chunks }) => chunks[0])
 
-async function hashOf(chunk: Uint8Array): Promise<LinearHash> {
+/** The digest by which a sum is named. */
+const nameOf = (chunk: Uint8Array): Digest => payloadDigest([digestOf(chunk)])
+
+/** @param sum the digest of the sum under whose challenge it is hashed */
+async function hashOf(chunk: Uint8Array, sum: Digest): Promise<LinearHash> {
+  const challenge = hashChallenge(statementDigest(round.manifest!), sum)
   const hashing = venue.workers.beginHashing({ parameters: parametersOf(), challenge })
   await hashing.add(0, chunk)
   return hashing.end()
@@ -82,24 +86,30 @@ async function open(chunk: Uint8Array, contributors: number, key = keySum): Prom
 
 async function signedHash(
   { holder, chunks }: MadeContribution,
+  sum: Digest,
   text?: string,
   key = partyOf(holder),
 ): Promise<SignedHash> {
-  const hash = text ?? formatLinearHash(await hashOf(chunks[0]))
-  const body = { plan: round.planDigest, manifest: statementDigest(round.manifest!), holder, hash }
+  const hash = text ?? formatLinearHash(await hashOf(chunks[0], sum))
+  const body = { plan: round.planDigest, manifest: statementDigest(round.manifest!), sum, holder, hash }
   const [{ sig }] = signStatement(payloadHashStatement, body, key.keys.statementKey).signatures
   return { holder, hash, signature: Buffer.from(sig).toString('base64') }
 }
+
+/** What honest contributors sign when they are asked for their hashes with this sum. */
+const hashesOf = (sum: Digest) => Promise.all(made.map((each) => signedHash(each, sum)))
 
 /** What a coordinator publishes and serves when it says that this is the sum. */
 interface Said {
   readonly publication: Envelope
   readonly opening: readonly Uint8Array[]
   readonly laneSums: Float64Array
+  readonly output: { readonly name: string; readonly bytes: Uint8Array }
 }
 
 async function say(chunk: Uint8Array, changes: Partial<Publication> = {}, lie?: Float64Array): Promise<Said> {
   const contributors = made.length
+  const { sum = nameOf(chunk) } = changes
   const laneSums = lie ?? (await open(chunk, contributors))
   const key = encodeKeySum(keySum)
   const sums = dequantiseSums(round.plan.vector, laneSums.slice(), contributors)
@@ -110,12 +120,14 @@ async function say(chunk: Uint8Array, changes: Partial<Publication> = {}, lie?: 
     manifest: statementDigest(round.manifest!),
     contributors,
     aggregate: digestOf(new Uint8Array(laneSums.buffer)),
-    opening: openingDigest(key, [digestOf(chunk)]),
-    hashes: changes.hashes ?? (await Promise.all(made.map((each) => signedHash(each)))),
+    sum,
+    opening: openingDigest(key, sum),
+    hashes: changes.hashes ?? (await hashesOf(sum)),
     output: { name: output.name, digest: digestOf(output.bytes) },
     ...changes,
   }
-  return { publication: signStatement(publicationStatement, body, coordinatorKey), opening: [key, chunk], laneSums }
+  const publication = signStatement(publicationStatement, body, coordinatorKey)
+  return { publication, opening: [key, chunk], laneSums, output }
 }
 
 /** What the first holder finds: `verified`, `unverified`, or the code of its refusal. */
@@ -189,7 +201,8 @@ attack({
       const laneSums = await open(chunk, 4, key)
       const said = await say(sumOf(chunksOf(made)), {
         aggregate: digestOf(new Uint8Array(laneSums.buffer)),
-        opening: openingDigest(encodeKeySum(key), [digestOf(chunk)]),
+        sum: nameOf(chunk),
+        opening: openingDigest(encodeKeySum(key), nameOf(chunk)),
       })
       const { found, why } = await verify({ publication: said.publication, opening: [encodeKeySum(key), chunk] })
       expect([found, why]).toEqual(['wrong-sum', expect.stringContaining('not the sum of the contributions')])
@@ -208,7 +221,7 @@ attack({
     const said = await say(sumOf(chunksOf(made)), { opening: 'e'.repeat(64) })
     // What it is served opens, with every hash right, and is not what the log names.
     expect(await open(said.opening[1], made.length)).toEqual(said.laneSums)
-    expect(believed(said).opening).not.toBe(openingDigest(said.opening[0], [digestOf(said.opening[1])]))
+    expect(believed(said).opening).not.toBe(openingDigest(said.opening[0], nameOf(said.opening[1])))
   },
   on: async () => {
     const said = await say(sumOf(chunksOf(made)), { opening: 'e'.repeat(64) })
@@ -251,15 +264,14 @@ attack({
   wins: 'a wrong sum whose hash it makes right with a hash that nobody gave',
   guard: 'each hash carries its contributor’s signature over plan, manifest and value',
   off: async () => {
-    const { chunk, hash } = await wrongSumWithHashOf(0)
-    expect(
-      addLinearHashes([hash, ...(await Promise.all(made.slice(1).map(({ chunks }) => hashOf(chunks[0]))))]),
-    ).toEqual(await hashOf(chunk))
+    const { chunk, sum, hash } = await wrongSumWithHashOf(0)
+    const others = await Promise.all(made.slice(1).map(({ chunks }) => hashOf(chunks[0], sum)))
+    expect(addLinearHashes([hash, ...others])).toEqual(await hashOf(chunk, sum))
   },
   on: async () => {
-    const { chunk, hash } = await wrongSumWithHashOf(1)
-    const hashes = await Promise.all(made.map((each) => signedHash(each)))
-    const forged = await signedHash(made[1], formatLinearHash(hash), partyOf(made[0].holder))
+    const { chunk, sum, hash } = await wrongSumWithHashOf(1)
+    const hashes = await hashesOf(sum)
+    const forged = await signedHash(made[1], sum, formatLinearHash(hash), partyOf(made[0].holder))
     const { found, why } = await verify(
       await say(chunk, { hashes: hashes.map((each, i) => (i === 1 ? forged : each)) }),
     )
@@ -279,8 +291,9 @@ attack({
     expect(believed(await say(chunk, { hashes: [] })).aggregate).not.toBe(believed(await honest()).aggregate)
   },
   on: async () => {
-    const hashes = await Promise.all(made.slice(0, 3).map((each) => signedHash(each)))
-    expect((await verify(await say(sumOf(chunksOf(made)), { hashes }))).found).toBe('unverified')
+    const sum = sumOf(chunksOf(made))
+    const hashes = (await hashesOf(nameOf(sum))).slice(0, 3)
+    expect((await verify(await say(sum, { hashes }))).found).toBe('unverified')
   },
 })
 
@@ -304,25 +317,27 @@ attack({
 })
 
 /** A wrong sum that opens, and the hash that contributor `liar` would have to give for it. */
-async function wrongSumWithHashOf(liar: number): Promise<{ chunk: Uint8Array; hash: LinearHash }> {
-  const sum = unpack(sumOf(chunksOf(made)))
+async function wrongSumWithHashOf(liar: number): Promise<{ chunk: Uint8Array; sum: Digest; hash: LinearHash }> {
+  const truth = unpack(sumOf(chunksOf(made)))
   // A thousand examples more: Δ is 2^9.
-  const chunk = pack(sum.map((c, i) => (i === 0 ? modulo(c + (1000n << 9n)) : c)))
-  const others = await Promise.all(made.filter((_, i) => i !== liar).map(({ chunks }) => hashOf(chunks[0])))
+  const chunk = pack(truth.map((c, i) => (i === 0 ? modulo(c + (1000n << 9n)) : c)))
+  const sum = nameOf(chunk)
+  const others = await Promise.all(made.filter((_, i) => i !== liar).map(({ chunks }) => hashOf(chunks[0], sum)))
   const [first, second] = addLinearHashes(others)
-  const [whole, other] = await hashOf(chunk)
-  return { chunk, hash: [modulo(whole - first), modulo(other - second)] }
+  const [whole, other] = await hashOf(chunk, sum)
+  return { chunk, sum, hash: [modulo(whole - first), modulo(other - second)] }
 }
 
 limit({
   name: 'a wrong sum that one contributor’s hash is made to fit',
   by: 'coordinator and contributor',
   wins: 'any sum, chosen after the true one was seen, and verified by all the others',
-  because: 'the hash of a ciphertext is its author’s word; who has the ciphertexts sees the lie, holders do not',
+  because:
+    'a hash is its author’s own word: equal in power to contributing another ciphertext, but late, and bounds aside',
   shown: async () => {
-    const { chunk, hash } = await wrongSumWithHashOf(1)
+    const { chunk, sum, hash } = await wrongSumWithHashOf(1)
     const hashes = await Promise.all(
-      made.map((each, i) => signedHash(each, i === 1 ? formatLinearHash(hash) : undefined)),
+      made.map((each, i) => signedHash(each, sum, i === 1 ? formatLinearHash(hash) : undefined)),
     )
     expect(await verify(await say(chunk, { hashes }))).toEqual({ found: 'verified', why: '' })
   },
@@ -357,10 +372,10 @@ function shortBasis(x: bigint): [bigint, bigint][] {
   }
 }
 
-/** Three coefficients of a difference that is not zero, opens, and has the hash zero under the challenge, which is known. */
-async function differenceWithoutHash([a, b, c]: readonly number[]): Promise<Map<number, bigint>> {
+/** Three coefficients of a difference that is not zero, opens, and has the hash zero under the challenge of this sum. */
+async function differenceWithoutHash([a, b, c]: readonly number[], name: Digest): Promise<Map<number, bigint>> {
   const length = parametersOf().coefficientCount
-  const unit = (at: number) => hashOf(pack(Array.from({ length }, (_, i) => (i === at ? 1n : 0n))))
+  const unit = (at: number) => hashOf(pack(Array.from({ length }, (_, i) => (i === at ? 1n : 0n))), name)
   const [ha, hb, hc] = await Promise.all([a, b, c].map(unit))
   // x·hb + y·hc = −Δ·ha, in both repetitions.
   const determinant = inverse(hb[0] * hc[1] - hb[1] * hc[0])
@@ -396,20 +411,101 @@ async function differenceWithoutHash([a, b, c]: readonly number[]): Promise<Map<
   throw new Error('found no difference')
 }
 
-limit({
+/** A sum that was made when the contributors' hashes had their challenge, that of the true sum. */
+async function lateSum() {
+  const truth = sumOf(chunksOf(made))
+  // The sums of squares of three features: what the standardisation of every later round is made of.
+  const difference = await differenceWithoutHash([52, 53, 54], nameOf(truth))
+  return { truth, chunk: pack(unpack(truth).map((c, i) => modulo(c + (difference.get(i) ?? 0n)))) }
+}
+
+attack({
   name: 'a wrong sum that is chosen after the challenge is known',
   by: 'coordinator alone',
-  wins: 'a sum of its own making that every holder verifies, with honest hashes of them all',
-  because: 'DEFECT: the manifest fixes the challenge and not the sum; it must name the digest of the ciphertexts’ sum',
-  shown: async () => {
-    // The sums of squares of three features: what the standardisation of every later round is made of.
-    const difference = await differenceWithoutHash([52, 53, 54])
-    const sum = unpack(sumOf(chunksOf(made)))
-    const chunk = pack(sum.map((c, i) => modulo(c + (difference.get(i) ?? 0n))))
-    const truth = await open(sumOf(chunksOf(made)), made.length)
-    const lie = await say(chunk)
-    expect(lie.laneSums).not.toEqual(truth)
-    expect(await verify(lie)).toEqual({ found: 'verified', why: '' })
+  wins: 'a sum of its own making, which opens, and to which the honest hashes of all of them add up',
+  guard: 'the challenge follows from the sum: the hashes of one sum are signed for it, and say nothing of another',
+  off: async () => {
+    const { truth, chunk } = await lateSum()
+    expect(await open(chunk, made.length)).not.toEqual(await open(truth, made.length))
+    // Under a challenge that came first, as that of the manifest alone:
+    const hashes = await Promise.all(made.map(({ chunks }) => hashOf(chunks[0], nameOf(truth))))
+    expect(addLinearHashes(hashes)).toEqual(await hashOf(chunk, nameOf(truth)))
+  },
+  on: async () => {
+    const { truth, chunk } = await lateSum()
+    const saying = async (changes: Partial<Publication>) => verify(await say(chunk, changes))
+    // The hashes that were given for the true sum, under either name; and those that are given for the wrong one.
+    const hashes = await hashesOf(nameOf(truth))
+    expect((await saying({ hashes })).why).toContain('is not signed by it')
+    expect((await saying({ sum: nameOf(truth) })).why).toContain('not the one that was published')
+    expect((await saying({})).why).toContain('not the sum of the contributions')
+    for (const changes of [{ hashes }, { sum: nameOf(truth) }, {}])
+      expect((await saying(changes)).found).toBe('wrong-sum')
+  },
+})
+
+/** False statistics, that are made of a false aggregate and published by a coordinator that does not care who opens it. */
+async function falseStatistics(): Promise<Said> {
+  const sum = sumOf(chunksOf(made))
+  const { laneSums } = await say(sum)
+  return say(
+    sum,
+    {},
+    laneSums.map((value, i) => (i === 0 ? value + 100 : value)),
+  )
+}
+
+/** Asks a holder for its update at statistics that a publication in the log has as its output. */
+async function askToTrainOn({ publication, output }: Said, party: Party, roundNumber: number) {
+  const model = initialModel(round.plan.job, specification)
+  const inputs = [
+    { name: 'statistics', digest: venue.serve(output.bytes) },
+    { name: 'model', digest: venue.serve(model) },
+  ]
+  const planned = venue.createPlan(job, { round: roundNumber, inputs }, venue.parties, 'training')
+  await log.append([publication, planned.planEnvelope])
+  const publications = [await log.logged(publication)]
+  return codeOf(await venue.contribute(party, log, planned, job, { publications }))
+}
+
+async function tellOf({ publication, opening }: Said, party: Party) {
+  const { planDigest } = round
+  venue.opening = opening
+  return codeOf(await venue.handle(party, { kind: 'published', planDigest, publication }))
+}
+
+async function haveHashed(party: Party) {
+  const { planDigest, manifest } = round
+  const sum = nameOf(sumOf(chunksOf(made)))
+  const reply = await venue.handle(party, { kind: 'hash-payload', planDigest, manifest: manifest!, sum })
+  expect(codeOf(reply)).toBe('accepted')
+}
+
+attack({
+  name: 'one publication for the holders, and another for the log',
+  by: 'coordinator',
+  wins: 'updates at statistics, or at a model, of its own making, from holders that verified the true ones',
+  guard: 'a holder remembers what it verified, and verifies what it was not told of; else it takes no further part',
+  lines: [7],
+  off: async () => {
+    const [, forgetful] = venue.parties
+    // In memory is what it sent, on disk what it verified: one that was restarted in between has neither.
+    venue.restart(forgetful)
+    expect(await tellOf(await honest(), forgetful)).toBe('accepted')
+    expect(await askToTrainOn(await falseStatistics(), forgetful, 10)).toBe('accepted')
+  },
+  on: async () => {
+    const [, , told, untold] = venue.parties
+    for (const party of [told, untold]) await haveHashed(party)
+    const truth = await honest()
+    const lie = await falseStatistics()
+    expect(await tellOf(truth, told)).toBe('accepted')
+    venue.restart(told)
+    expect(await askToTrainOn(lie, told, 11)).toBe('wrong-sum')
+    venue.opening = lie.opening
+    expect(await askToTrainOn(lie, untold, 12)).toBe('wrong-sum')
+    // For good: the truth comes too late.
+    for (const party of [told, untold]) expect(await askToTrainOn(truth, party, 13)).toBe('wrong-sum')
   },
 })
 
@@ -432,7 +528,8 @@ attack({
     const [self] = venue.parties
     const manifest = round.manifest!
     const { planDigest } = round
-    expect(codeOf(await venue.handle(self, { kind: 'hash-payload', planDigest, manifest }))).toBe('accepted')
+    const sum = nameOf(sumOf(chunksOf(made)))
+    expect(codeOf(await venue.handle(self, { kind: 'hash-payload', planDigest, manifest, sum }))).toBe('accepted')
     const lie = await say(sumOf(chunksOf(made)), { aggregate: 'f'.repeat(64) })
     venue.opening = lie.opening
     const { publication } = lie

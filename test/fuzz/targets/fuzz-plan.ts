@@ -23,4 +23,5 @@ export const FUZZ_PLAN: RoundPlan = {
   payload: { scheme: 'kahe-rlwe-2048-54' },
   collectUntil: '2026-03-01T12:01:00.000Z',
   registry: digestOf(Buffer.from('registry')),
+  after: { size: 7, root: digestOf(Buffer.from('tree')) },
 }

@@ -48,7 +48,7 @@ const REQUESTS: readonly HolderRequest[] = [
   { kind: 'check-shares', planDigest: PLAN_DIGEST, candidates: envelope, checkpoint, range },
   { kind: 'endorse', planDigest: PLAN_DIGEST, manifest: envelope, checkpoint, range },
   { kind: 'answer', planDigest: PLAN_DIGEST, certificate: envelope },
-  { kind: 'hash-payload', planDigest: PLAN_DIGEST, manifest: envelope },
+  { kind: 'hash-payload', planDigest: PLAN_DIGEST, manifest: envelope, sum: PLAN_DIGEST },
   { kind: 'abandon', plan: envelope, abandonment: envelope },
   { kind: 'published', planDigest: PLAN_DIGEST, publication: envelope },
   { kind: 'admit', statement: envelope },
