@@ -107,9 +107,10 @@ export function readRoundLog(
   const begins = start === size && verifyRange({ start, before, entries: [] }, { size, root: fromHex(root) }).ok
   if (!begins) return refused('not-in-log', 'The part of the log that was sent does not begin where the plan was made.')
   const planEntry = encodeLogEntry(planEnvelope)
-  const position = range.entries.findIndex((entry) => Buffer.compare(entry, planEntry) === 0)
-  if (position < 0) return refused('not-in-log', 'The log does not have the plan.')
-  const statements = readStatements(range.entries.slice(position + 1), range.payloads)
+  const isLogged = range.entries.some((entry) => Buffer.compare(entry, planEntry) === 0)
+  if (!isLogged) return refused('not-in-log', 'The log does not have the plan.')
+  // From the beginning and not from this entry: a plan that is logged with other signatures is the same plan.
+  const statements = readStatements(range.entries, range.payloads)
   return statements.ok ? accepted(sortStatements(plan, planEnvelope, statements.value, coordinatorKey)) : statements
 }
 

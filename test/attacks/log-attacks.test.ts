@@ -412,9 +412,7 @@ limit({
     const contributions = [...collected.contributions.values()].map(
       ({ envelope, contribution: { holder, payload } }) => ({ holder, envelope, payload }) as MadeContribution,
     )
-    const candidates = ['d', 'e'].map((digit) =>
-      forgeCandidates(collected, contributions, { nonce: digit.repeat(64) }),
-    )
+    const candidates = ['d', 'e'].map((digit) => forgeCandidates(collected, contributions, { nonce: digit.repeat(64) }))
     await log.append([candidates[0]])
     expect(codeOf(await venue.check(party, log, collected, candidates[0]))).toBe('accepted')
     setBack()

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { heartDirectory, heartHospitals } from '../../nodes/examples/heart/hospitals.ts'
 import { heartJob } from '../../nodes/examples/heart/jobs.ts'
-import { parseDatasetConfig } from '../../nodes/holder/dataset-config.ts'
 import { JobWorkspace } from '../../nodes/holder/compute-step.ts'
+import { parseDatasetConfig } from '../../nodes/holder/dataset-config.ts'
 import { type Dataset, openDataset } from '../../nodes/holder/datasets.ts'
 import { HolderAgent } from '../../nodes/holder/holder-agent.ts'
 import { holderPolicySchema } from '../../nodes/holder/holder-policy.ts'
@@ -180,7 +180,17 @@ export class HoldersUnderAttack {
     const { round = 1 } = changes
     const after = { size: 0, root: toHex(EMPTY_ROOT) }
     const now = new Date()
-    const plan = planStep(statementDigest(job), specification, round, step, inputs, cohort, after, now, systemRandomness)
+    const plan = planStep(
+      statementDigest(job),
+      specification,
+      round,
+      step,
+      inputs,
+      cohort,
+      after,
+      now,
+      systemRandomness,
+    )
     return planRound({ ...plan, ...changes }, coordinatorKey)
   }
 
