@@ -233,6 +233,9 @@ export class HolderAgent {
     if (journal.hasWrongSum(plan.job)) {
       return refused('wrong-sum', 'A wrong sum was published in this job: this holder takes no further part in it.')
     }
+    if (journal.countUnverified(plan.job) > this.#parts.policy.maxUnverifiedSums) {
+      return refused('sums-unverified', 'More sums of this job could not be verified than this holder’s policy allows.')
+    }
     switch (journal.claimContribution(planDigest)) {
       case 'claimed':
         return accepted(true)
@@ -317,8 +320,11 @@ export class HolderAgent {
           'The log has another publication of a round than the one that this holder was told of and verified.'
         this.#noteVerdict(plan, job, statementDigest(envelope), refused('wrong-sum', reason), log)
       }
-      const sent = verified === undefined ? this.#sent.find(plan) : undefined
-      if (sent) await this.#verify(sent, envelope, log)
+      if (verified !== undefined || !journal.find(plan)?.contributed) continue
+      const sent = this.#sent.find(plan)
+      // A holder that was restarted has its word for it no more.
+      if (!sent) journal.noteUnverified(plan)
+      else await this.#verify(sent, envelope, log).catch(() => undefined)
     }
   }
 
@@ -454,9 +460,8 @@ export class HolderAgent {
     } catch (error) {
       const code = error instanceof SluiceError ? error.code : 'holder-failed'
       log.warn({ event: 'sum-unverified', job: plan.job, code, err: error }, 'the sum could not be verified')
+      this.#parts.journal.noteUnverified(planDigest)
       throw error
-    } finally {
-      this.#sent.forget(planDigest)
     }
   }
 
@@ -470,13 +475,17 @@ export class HolderAgent {
   ): Answer {
     if (!verdict.ok) {
       this.#parts.journal.markWrongSum(planDigest)
+      this.#sent.forget(planDigest)
       log.error({ event: 'wrong-sum', job, code: verdict.code }, verdict.reason)
       return refused('wrong-sum', verdict.reason)
     }
     if (verdict.value.kind === 'unverified') {
+      // Its ciphertext is kept: another publication, or the same with what is missing, may come.
+      this.#parts.journal.noteUnverified(planDigest)
       log.warn({ event: 'sum-unverified', job }, `the sum could not be verified: ${verdict.value.reason}`)
     } else {
       this.#parts.journal.noteVerified(planDigest, publication)
+      this.#sent.forget(planDigest)
       log.info({ event: 'sum-verified', job, contributors: verdict.value.contributors }, 'verified the sum')
     }
     return accepted({ kind: 'noted' })

@@ -174,8 +174,23 @@ export class HolderJournal {
    */
   noteVerified(planDigest: Digest, publication: Digest): void {
     this.#withoutWaiting(() =>
-      this.database.prepare('UPDATE rounds SET publication = ? WHERE plan_digest = ?').run(publication, planDigest),
+      this.database
+        .prepare('UPDATE rounds SET publication = ?, unverified = 0 WHERE plan_digest = ?')
+        .run(publication, planDigest),
     )
+  }
+
+  /** Notes that the sum that was published for a plan could not be verified. */
+  noteUnverified(planDigest: Digest): void {
+    this.database
+      .prepare('UPDATE rounds SET unverified = 1 WHERE plan_digest = ? AND publication IS NULL AND unverified = 0')
+      .run(planDigest)
+  }
+
+  /** How many sums of a job this holder could not verify: what the policy's `maxUnverifiedSums` counts. */
+  countUnverified(job: Digest): number {
+    const row = this.database.prepare('SELECT count(*) AS sums FROM rounds WHERE job = ? AND unverified = 1').get(job)
+    return row!.sums as number
   }
 
   /** The publication of a plan that this holder has verified. */
@@ -230,6 +245,7 @@ const SCHEMA = `
     answered           INTEGER NOT NULL DEFAULT 0 CHECK (answered IN (0, 1)),
     abandoned          INTEGER NOT NULL DEFAULT 0 CHECK (abandoned IN (0, 1)),
     dead               INTEGER NOT NULL DEFAULT 0 CHECK (dead IN (0, 1)),
+    unverified         INTEGER NOT NULL DEFAULT 0 CHECK (unverified IN (0, 1)),
     wrong_sum          INTEGER NOT NULL DEFAULT 0 CHECK (wrong_sum IN (0, 1)),
     publication        TEXT,
     CHECK (answered = 0 OR abandoned = 0)

@@ -12,7 +12,7 @@ import { openRoundCheckpoint, witnessKey } from '../../src/protocol/round-log.ts
 import { shareCheckStatement } from '../../src/protocol/share-check.ts'
 import { parseStatement } from '../../src/protocol/statement.ts'
 import { askToCheck, askToEndorse, forgeCandidates, logOfStatements } from '../support/ask-member.ts'
-import { attack, limit } from '../support/attack.ts'
+import { attack } from '../support/attack.ts'
 import { HoldersUnderAttack } from '../support/holders-under-attack.ts'
 import {
   acceptedOf,
@@ -397,12 +397,19 @@ attack({
   },
 })
 
-limit({
+attack({
   name: 'a plan that stands in the log twice, with other signatures',
   by: 'coordinator, with backups of members',
-  wins: 'a second share check of a member that was set back to before the plan, and was then given the second entry',
-  because: 'DEFECT: the plan must be found by its digest, or all be read from its tree head on; the entries differ',
-  shown: async () => {
+  wins: 'a second share check of a member that was set back to before the plan, and begins to read at the second entry',
+  guard: 'all that was logged since the tree head in the plan counts, whatever entry the plan has',
+  lines: [4],
+  off: async () => {
+    const { collected, contributions, party, candidates } = await twoChecks()
+    // What stands behind the second entry has the second candidates first.
+    const view = await logOfStatements(collected, candidates[1])
+    expect(codeOf(await askToCheck(collected, candidates[1], view, contributions, party))).toBe('accepted')
+  },
+  on: async () => {
     const log = await TestLog.create()
     const planned = venue.createPlan(job)
     const [party] = venue.seated(planned)
@@ -421,6 +428,7 @@ limit({
     expect(statementDigest(again.planEnvelope)).toBe(planned.planDigest)
     await log.append([again.planEnvelope, candidates[1]])
     expect(codeOf(await venue.contribute(party, log, again, job))).toBe('accepted')
-    expect(codeOf(await venue.check(party, log, again, candidates[1]))).toBe('accepted')
+    expect(codeOf(await venue.check(party, log, again, candidates[1]))).toBe('not-in-log')
+    expect(codeOf(await venue.check(party, log, again, candidates[0]))).toBe('accepted')
   },
 })

@@ -91,8 +91,9 @@ attack({
 limit({
   name: 'a wrong sum, with one hash left out',
   by: 'coordinator',
-  wins: 'updates at statistics, or at a model, of its own making, from all holders',
-  because: 'who vanishes after the seal hashes nothing: holders warn of the unverified sum and go on; the log names it',
+  wins: 'updates at statistics, or at a model, of its own making, as often in a job as maxUnverifiedSums says',
+  because:
+    'who vanishes after the seal hashes nothing: holders count such sums and stop at their policy’s number; the log names it',
   shown: async () => {
     const sums = await SealedSum.seal(venue)
     const hashes = (await sums.signHashes(nameOf(sums.truth))).slice(1)

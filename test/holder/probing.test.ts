@@ -123,6 +123,7 @@ describe('the policy of a holder', () => {
       maxPrecisionBits: 32,
       coMembers: 'all',
       admissions: 'ask',
+      maxUnverifiedSums: 3,
       datasets: {},
     })
   })

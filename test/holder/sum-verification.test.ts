@@ -178,6 +178,24 @@ describe('a published sum', () => {
     expect(published.map(({ contributors }) => contributors.includes(liedTo))).toEqual([true, false, false])
   })
 
+  it('that nobody can verify is borne as often in a job as the policy says, after a restart too', async () => {
+    const [silent, restarted] = names
+    venue.interferences.set(silent, async (request, answer) =>
+      request.kind === 'hash-payload' ? refused('ciphertext-not-kept', 'It gives no hash.') : answer(),
+    )
+    venue.interferences.set(restarted, async (request, answer) =>
+      request.kind === 'contribute' ? venue.restartHolder(restarted).handle(request) : answer(),
+    )
+    const job = await coordinator.submit(heartJob('logistic', 'cd'.repeat(32), 6), 'ada')
+    const events = await readAll(coordinator.watch(job, 0, new AbortController().signal))
+    // The statistics and three models; the fourth unverified sum is one too many.
+    const published = events.flatMap(({ event }) => (event.kind === 'round-published' ? [event.step] : []))
+    expect(published).toEqual(['statistics', 'training', 'training', 'training'])
+    const refusals = events.flatMap(({ event }) => (event.kind === 'holder-refused' ? [event] : []))
+    const unwilling = refusals.filter(({ code }) => code === 'sums-unverified').map(({ holder }) => holder)
+    expect(new Set(unwilling)).toEqual(new Set(names))
+  })
+
   it('of a round that a holder was not part of is noted without a word on it', async () => {
     const refusing = async () => refused('step-not-allowed', 'not today')
     const [absent] = names
