@@ -49,6 +49,9 @@ export function aggregateUpdate(job: JobSpecification, sums: SegmentValues, cont
     throw new LearningError('training-empty', 'no holder trained on a record: check the datasets of the job')
   }
   const scale = job.training.maxExamples / exampleCount
-  const meanUpdate = Float64Array.from(sums.get('weighted-update')!, (value) => value * scale)
+  const weighted = sums.get('weighted-update')!
+  // A loop: `from` with a function takes thirty times as long, and a model may have millions of weights.
+  const meanUpdate = new Float64Array(weighted.length)
+  for (let i = 0; i < meanUpdate.length; i++) meanUpdate[i] = weighted[i] * scale
   return { meanUpdate, exampleCount, contributors }
 }
