@@ -88,7 +88,7 @@ async function tryCandidates(round: CoordinatorRound, tried: Set<string>, contex
     tried.add(name)
     const started = performance.now()
     try {
-      const aggregate = await openAggregate(round, keySum, context)
+      const aggregate = await context.observer.part('open', () => openAggregate(round, keySum, context))
       for (const holder of wrongMembers) {
         context.note({
           holder,

@@ -40,6 +40,7 @@ export async function runRound(plan: RoundPlan, context: RoundContext): Promise<
   const planned = planRound(plan, context.key)
   await context.store.addRound(planned)
   context.openRounds.set(planned)
+  context.observer.planned(planned.planDigest, plan.cohort.length)
   try {
     return await carryRound(planned, context)
   } catch (error) {
@@ -55,6 +56,7 @@ export async function runRound(plan: RoundPlan, context: RoundContext): Promise<
  */
 export async function resumeRound(round: CoordinatorRound, context: RoundContext): Promise<OpenedRound> {
   context.openRounds.set(round)
+  context.observer.planned(round.planDigest, round.plan.cohort.length)
   try {
     const clock = stopwatch()
     const { positions, checkpoint } = await context.logged.append([round.planEnvelope, logForm(round.manifest!)])
@@ -80,18 +82,25 @@ async function readChecks(
 }
 
 async function carryRound(planned: CoordinatorRound, context: RoundContext): Promise<OpenedRound> {
+  const { observer } = context
   const clock = stopwatch()
-  const { positions, checkpoint } = await context.logged.append([planned.planEnvelope])
-  const start = positions[0]
-  const cosigned = await cosign(planned, checkpoint, context)
+  const { start, cosigned } = await observer.part('plan', () => logPlan(planned, context))
   const planMs = clock()
-  const collected = await collectContributions({ round: planned, start }, cosigned, context)
+  const collected = await observer.part('collect', () =>
+    collectContributions({ round: planned, start }, cosigned, context),
+  )
   const collectMs = clock()
-  const checked = await checkShares({ round: collected, start }, context)
-  const sealed = await sealContributions(checked, context)
+  const sealed = await observer.part('check', async () =>
+    sealContributions(await checkShares({ round: collected, start }, context), context),
+  )
   const checkMs = clock()
   const earlier = { planMs, collectMs, checkMs }
   return openSealed({ round: sealed.round, start }, sealed.checkpoint, earlier, clock, context)
+}
+
+async function logPlan(planned: CoordinatorRound, context: RoundContext) {
+  const { positions, checkpoint } = await context.logged.append([planned.planEnvelope])
+  return { start: positions[0], cosigned: await cosign(planned, checkpoint, context) }
 }
 
 /** Certifies and opens a sealed set, while its contributors hash their ciphertexts. */
@@ -104,17 +113,14 @@ async function openSealed(
 ): Promise<OpenedRound> {
   const hashes = collectHashes(sealed.round, context.holders, context, context.note)
   try {
-    const evidence = await cosignedRange(sealed, checkpoint, context)
-    // Once a round is enough for readers of the log, and nobody in the round waits for it; nor does it fail for the lack of it.
-    context.logged.publish(evidence.checkpoint).catch(() => undefined)
-    // The certificate of a round that was resumed stands: the store has it, and takes no step back.
-    const { phase } = sealed.round
-    const certified = phase === 'certified' ? sealed.round : await certifyManifest(sealed.round, evidence, context)
+    const { certified, evidence } = await context.observer.part('certify', () =>
+      certifySealed(sealed, checkpoint, context),
+    )
     const certifyMs = clock()
     // For auditors: nobody in the round waits for it.
     const logged = logCertificate(certified, context)
     logged.catch(() => undefined)
-    const opened = await openSum(certified, evidence, context)
+    const opened = await context.observer.part('answer', () => openSum(certified, evidence, context))
     await logged
     const answerMs = clock() - opened.openMs
     return await finishRound(opened, hashes, { ...earlier, certifyMs, answerMs, openMs: opened.openMs }, context)
@@ -122,6 +128,16 @@ async function openSealed(
     hashes.abandon()
     throw error
   }
+}
+
+async function certifySealed(sealed: LoggedRound, checkpoint: NotedCheckpoint, context: RoundContext) {
+  const evidence = await cosignedRange(sealed, checkpoint, context)
+  // Once a round is enough for readers of the log, and nobody in the round waits for it; nor does it fail for the lack of it.
+  context.logged.publish(evidence.checkpoint).catch(() => undefined)
+  // The certificate of a round that was resumed stands: the store has it, and takes no step back.
+  const { phase } = sealed.round
+  const certified = phase === 'certified' ? sealed.round : await certifyManifest(sealed.round, evidence, context)
+  return { certified, evidence }
 }
 
 /** Milliseconds since it was last asked. */

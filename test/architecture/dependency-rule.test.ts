@@ -23,6 +23,7 @@ const RULES: Record<string, readonly string[]> = {
   'src/coordinator': ['src/coordinator', 'src/crypto', 'src/log', 'src/protocol', 'src/learning'],
   'src/wire': ['src/wire', 'src/coordinator/ports.ts', 'src/crypto', 'src/log', 'src/protocol', 'src/learning'],
   'src/store': ['src/store', 'src/coordinator/ports.ts', 'src/crypto', 'src/log', 'src/protocol', 'src/learning'],
+  'src/observe': ['src/observe', 'src/coordinator/ports.ts', 'src/wire/admin-server.ts', 'src/crypto', 'src/protocol'],
   'src/cli': ['src', 'nodes'],
   'nodes/trainers': ['nodes/trainers', 'src/learning', 'src/crypto'],
   'nodes/holder': [
@@ -33,6 +34,7 @@ const RULES: Record<string, readonly string[]> = {
     'src/protocol',
     'src/learning',
     'src/wire',
+    'src/observe',
   ],
   'nodes/examples': ['nodes/examples', 'nodes/holder', 'nodes/trainers', 'src/crypto', 'src/protocol', 'src/learning'],
 }
@@ -51,6 +53,8 @@ const OWNERS: Record<string, readonly string[]> = {
   '@electric-sql/pglite': ['src/store'],
   pg: ['src/store'],
   echarts: ['src/cli'],
+  '@opentelemetry/': ['src/observe'],
+  'prom-client': ['src/observe'],
   commander: ['src/cli'],
   'node:sqlite': ['nodes/holder', 'src/store'],
 }
@@ -116,6 +120,7 @@ describe('the dependency rule', () => {
       { file: 'nodes/holder/holder-agent.ts', target: 'src/coordinator/run-round.ts' },
       { file: 'src/crypto/ring.ts', target: 'src/protocol/round-plan.ts' },
       { file: 'src/wire/server.ts', target: 'src/coordinator/coordinator.ts' },
+      { file: 'src/coordinator/run-round.ts', target: 'src/observe/traces.ts' },
     ]
     expect(violations(planted)).toHaveLength(planted.length)
   })

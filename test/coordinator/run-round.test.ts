@@ -12,6 +12,7 @@ import {
   type HolderDirectory,
   OPENING,
   type ReceivedReply,
+  unobserved,
 } from '../../src/coordinator/ports.ts'
 import type { HolderNote } from '../../src/coordinator/round-context.ts'
 import { runRound } from '../../src/coordinator/run-round.ts'
@@ -141,6 +142,7 @@ function run(changes: Partial<RoundPlan> = {}, signal = new AbortController().si
     openRounds,
     workers,
     committeeTimeoutMs,
+    observer: unobserved,
     job: jobEnvelope,
     publications: [],
     abandonments: [],

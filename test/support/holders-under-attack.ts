@@ -16,6 +16,7 @@ import { type PayloadWorkers, startPayloadWorkers } from '../../src/crypto/paylo
 import { systemRandomness } from '../../src/crypto/randomness.ts'
 import { jobStatement, parseJobSpecification } from '../../src/learning/job-specification.ts'
 import type { JobStep } from '../../src/learning/job-steps.ts'
+import { unobservedHolder } from '../../src/observe/holder-observer.ts'
 import { payloadDigest } from '../../src/protocol/contribution.ts'
 import { type CoordinatorRound, planRound, receiveContribution } from '../../src/protocol/coordinator-round.ts'
 import type { HolderReply, HolderRequest } from '../../src/protocol/holder-messages.ts'
@@ -77,6 +78,7 @@ export class HoldersUnderAttack {
     this.#journals.set(holder, journal)
     const members = new Map(this.parties.map(({ member }) => [member.holder, member]))
     const agent = new HolderAgent({
+      observer: unobservedHolder,
       ...party,
       floors: floorsOf(party, this.parties),
       logKey,

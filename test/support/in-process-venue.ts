@@ -13,12 +13,19 @@ import { openTrainerThread } from '../../nodes/trainers/tfjs/trainer-thread.ts'
 import { systemClock } from '../../src/cli/coordinator-process.ts'
 import { Coordinator } from '../../src/coordinator/coordinator.ts'
 import { OpenRounds } from '../../src/coordinator/open-rounds.ts'
-import { type Clock, type HolderDirectory, OPENING, type ReceivedReply } from '../../src/coordinator/ports.ts'
+import {
+  type Clock,
+  type HolderDirectory,
+  OPENING,
+  type ReceivedReply,
+  unobserved,
+} from '../../src/coordinator/ports.ts'
 import { openTransparencyLog, type TransparencyLog } from '../../src/coordinator/transparency-log.ts'
 import { digestOf } from '../../src/crypto/digest.ts'
 import { statementDigest } from '../../src/crypto/envelope.ts'
 import { startPayloadWorkers } from '../../src/crypto/payload-workers.ts'
 import { systemRandomness } from '../../src/crypto/randomness.ts'
+import { unobservedHolder } from '../../src/observe/holder-observer.ts'
 import { type PayloadReference, payloadDigest } from '../../src/protocol/contribution.ts'
 import type { HolderReply, HolderRequest } from '../../src/protocol/holder-messages.ts'
 import { emptyRegistry, registryHead } from '../../src/protocol/registry.ts'
@@ -103,6 +110,7 @@ export class InProcessVenue {
         coordinator: this.#accessFor(holder),
         randomness: systemRandomness,
         log: pino({ level: 'silent' }),
+        observer: unobservedHolder,
       })
     }
     this.#starts.set(holder, start)
@@ -195,6 +203,7 @@ export class InProcessVenue {
       openRounds: this.openRounds,
       workers: this.workers,
       committeeTimeoutMs: 5000,
+      observer: unobserved,
       gatherMs: 200,
       randomness: systemRandomness,
       openings: this.openings,
