@@ -24,6 +24,7 @@ const RULES: Record<string, readonly string[]> = {
   'src/wire': ['src/wire', 'src/coordinator/ports.ts', 'src/crypto', 'src/log', 'src/protocol', 'src/learning'],
   'src/store': ['src/store', 'src/coordinator/ports.ts', 'src/crypto', 'src/log', 'src/protocol', 'src/learning'],
   'src/observe': ['src/observe', 'src/coordinator/ports.ts', 'src/wire/admin-server.ts', 'src/crypto', 'src/protocol'],
+  'src/simulate': ['src/simulate', 'src/coordinator', 'src/crypto', 'src/log', 'src/protocol', 'src/learning'],
   'src/cli': ['src', 'nodes'],
   'nodes/trainers': ['nodes/trainers', 'src/learning', 'src/crypto'],
   'nodes/holder': [
@@ -59,8 +60,8 @@ const OWNERS: Record<string, readonly string[]> = {
   'node:sqlite': ['nodes/holder', 'src/store'],
 }
 
-/** Pure folders know no disk, no network, no processes. */
-const PURE = ['src/crypto', 'src/log', 'src/protocol', 'src/learning']
+/** Pure folders know no disk, no network, no processes; the simulator is handed those that it runs on. */
+const PURE = ['src/crypto', 'src/log', 'src/protocol', 'src/learning', 'src/simulate']
 /** Reads node-seal's own module file, once, to see SEAL's memory. */
 const IO_EXCEPTIONS = [{ file: 'src/crypto/wasm-memory.ts', target: 'node:fs' }]
 const IO_MODULES = /^node:(fs|net|tls|http|https|http2|dgram|dns|child_process|cluster|readline|sqlite)/
@@ -121,6 +122,8 @@ describe('the dependency rule', () => {
       { file: 'src/crypto/ring.ts', target: 'src/protocol/round-plan.ts' },
       { file: 'src/wire/server.ts', target: 'src/coordinator/coordinator.ts' },
       { file: 'src/coordinator/run-round.ts', target: 'src/observe/traces.ts' },
+      { file: 'src/coordinator/run-round.ts', target: 'src/simulate/in-memory-wire.ts' },
+      { file: 'src/simulate/in-memory-wire.ts', target: 'src/store/payload-spool.ts' },
     ]
     expect(violations(planted)).toHaveLength(planted.length)
   })
