@@ -43,7 +43,11 @@ export async function runHolderNode(settings: HolderSettings, software: string, 
   const trainer = stack.adopt(openTrainerThread({ backend: config.trainerBackend }), (open) => open.close())
   const workers = stack.adopt(await startPayloadWorkers({ threads: config.payloadThreads }), (open) => open.close())
   const { backend, version, notes } = await trainer.describe()
-  log.info({ event: 'ready', backend, trainerVersion: version, notes, datasets: [...datasets.keys()] }, 'ready')
+  const { adminPort } = observation
+  log.info(
+    { event: 'ready', backend, trainerVersion: version, notes, datasets: [...datasets.keys()], adminPort },
+    'ready',
+  )
   const state = { isConnected: false, certificatePem: settings.tls.certificatePem }
   const members = new HolderRegistry({
     venue: config.venue,

@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { SluiceError } from '../sluice-error.ts'
 import { addCoordinatorCommands } from './coordinator-command.ts'
 import { addDemoCommand } from './demo-command.ts'
+import { addDoctorCommand } from './doctor-command.ts'
 import { addHolderCommands } from './holder-command.ts'
 import { addJobCommands } from './job-command.ts'
 import { addLogCommands } from './log-command.ts'
@@ -36,6 +37,7 @@ addHolderCommands(program)
 addResearcherCommands(program)
 addJobCommands(program)
 addLogCommands(program)
+addDoctorCommand(program)
 addDemoCommand(program)
 
 try {

@@ -6,7 +6,7 @@ import { pino } from 'pino'
 import { heartDirectory, heartHospitals } from '../../nodes/examples/heart/hospitals.ts'
 import { parseDatasetConfig } from '../../nodes/holder/dataset-config.ts'
 import { type Dataset, openDataset } from '../../nodes/holder/datasets.ts'
-import { type CoordinatorAccess, HolderAgent } from '../../nodes/holder/holder-agent.ts'
+import { type CoordinatorAccess, HolderAgent, type HolderParts } from '../../nodes/holder/holder-agent.ts'
 import { holderPolicySchema } from '../../nodes/holder/holder-policy.ts'
 import { HolderJournal } from '../../nodes/holder/journal.ts'
 import { openTrainerThread } from '../../nodes/trainers/tfjs/trainer-thread.ts'
@@ -18,6 +18,7 @@ import {
   type HolderDirectory,
   OPENING,
   type ReceivedReply,
+  type RoundObserver,
   unobserved,
 } from '../../src/coordinator/ports.ts'
 import { openTransparencyLog, type TransparencyLog } from '../../src/coordinator/transparency-log.ts'
@@ -70,7 +71,11 @@ export class InProcessVenue {
   store!: Awaited<ReturnType<typeof openCoordinatorStore>>
   log!: TransparencyLog
 
-  static async open(): Promise<InProcessVenue> {
+  /** Of the coordinator that is started. */
+  observer: RoundObserver = unobserved
+
+  /** @param changes takes the place of parts of a holder's node */
+  static async open(changes: (holder: string) => Partial<HolderParts> = () => ({})): Promise<InProcessVenue> {
     const venue = new InProcessVenue()
     venue.parties = await createParties(heartHospitals.map(({ name }) => name))
     venue.workers = venue.#stack.adopt(await startPayloadWorkers({ threads: 1 }), (open) => open.close())
@@ -83,12 +88,17 @@ export class InProcessVenue {
     for (const [i, party] of venue.parties.entries()) {
       const config = parseDatasetConfig({ name: 'heart', path: heartHospitals[i].path })
       const dataset = venue.#stack.use(await openDataset(config, { baseDirectory: heartDirectory }))
-      venue.agents.set(party.keys.holder, venue.#openAgent(party, dataset, trainer))
+      venue.agents.set(party.keys.holder, venue.#openAgent(party, dataset, trainer, changes))
     }
     return venue
   }
 
-  #openAgent(party: Party, dataset: Dataset, trainer: ReturnType<typeof openTrainerThread>): HolderAgent {
+  #openAgent(
+    party: Party,
+    dataset: Dataset,
+    trainer: ReturnType<typeof openTrainerThread>,
+    changes: (holder: string) => Partial<HolderParts>,
+  ): HolderAgent {
     const { holder } = party.keys
     const start = () => {
       this.#journals.get(holder)?.close()
@@ -111,6 +121,7 @@ export class InProcessVenue {
         randomness: systemRandomness,
         log: pino({ level: 'silent' }),
         observer: unobservedHolder,
+        ...changes(holder),
       })
     }
     this.#starts.set(holder, start)
@@ -203,7 +214,7 @@ export class InProcessVenue {
       openRounds: this.openRounds,
       workers: this.workers,
       committeeTimeoutMs: 5000,
-      observer: unobserved,
+      observer: this.observer,
       gatherMs: 200,
       randomness: systemRandomness,
       openings: this.openings,
