@@ -104,7 +104,7 @@ describe('the traces of a venue', () => {
     expect(new Set(rounds.map(({ traceId }) => traceId)).size).toBe(rounds.length)
     for (const { traceId, parentSpanId, attributes } of rounds) {
       expect(parentSpanId).toBe('')
-      expect(attributes).toMatchObject({ 'sluice.job': events[0].job, 'sluice.cohort': '4' })
+      expect(attributes).toMatchObject({ 'sluice.job': events[0].job, 'sluice.cohort': 4 })
       expect(attributes['sluice.plan']).toMatch(/^[0-9a-f]{16}$/)
       const trace = spans.filter((span) => span.traceId === traceId)
       const published = trace.find(({ name }) => name === 'publish')!
@@ -183,7 +183,8 @@ describe('the metrics of a venue', () => {
   })
 
   it('name no plan and no job in a label', () => {
-    for (const [name, { '/metrics': metrics }] of scraped) expect(metrics.text, name).not.toMatch(/="[^"]*[0-9a-f]{16}[^"]*"/)
+    for (const [name, { '/metrics': metrics }] of scraped)
+      expect(metrics.text, name).not.toMatch(/="[^"]*[0-9a-f]{16}[^"]*"/)
   })
 })
 

@@ -75,7 +75,7 @@ export class InProcessVenue {
   observer: RoundObserver = unobserved
 
   /** @param changes takes the place of parts of a holder's node */
-  static async open(changes: (holder: string) => Partial<HolderParts> = () => ({})): Promise<InProcessVenue> {
+  static async open(changes: (parts: HolderParts) => Partial<HolderParts> = () => ({})): Promise<InProcessVenue> {
     const venue = new InProcessVenue()
     venue.parties = await createParties(heartHospitals.map(({ name }) => name))
     venue.workers = venue.#stack.adopt(await startPayloadWorkers({ threads: 1 }), (open) => open.close())
@@ -97,14 +97,14 @@ export class InProcessVenue {
     party: Party,
     dataset: Dataset,
     trainer: ReturnType<typeof openTrainerThread>,
-    changes: (holder: string) => Partial<HolderParts>,
+    changes: (parts: HolderParts) => Partial<HolderParts>,
   ): HolderAgent {
     const { holder } = party.keys
     const start = () => {
       this.#journals.get(holder)?.close()
       const journal = new HolderJournal(join(this.directory, holder))
       this.#journals.set(holder, journal)
-      return new HolderAgent({
+      const parts: HolderParts = {
         ...party,
         floors: floorsOf(party, this.parties),
         logKey,
@@ -121,8 +121,8 @@ export class InProcessVenue {
         randomness: systemRandomness,
         log: pino({ level: 'silent' }),
         observer: unobservedHolder,
-        ...changes(holder),
-      })
+      }
+      return new HolderAgent({ ...parts, ...changes(parts) })
     }
     this.#starts.set(holder, start)
     return start()
