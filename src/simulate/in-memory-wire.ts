@@ -8,7 +8,7 @@ import { type PayloadReference, payloadDigest } from '../protocol/contribution.t
 import type { HolderReply, HolderRequest } from '../protocol/holder-messages.ts'
 import { OPENING_KEY_BYTES } from '../protocol/opening.ts'
 import { refused, type Verdict } from '../sluice-error.ts'
-import { copyOf, deliver, envelopeBytes, messageBytes } from './message-bytes.ts'
+import { copyOf, deliver, messageBytes } from './message-bytes.ts'
 import type { CoordinatorAccess } from './simulated-holder.ts'
 import type { Vanishing } from './simulation-options.ts'
 import { Turnstile } from './turnstile.ts'
@@ -40,6 +40,8 @@ export class InMemoryWire implements HolderDirectory, CoordinatorAccess {
   #vanishing: ReadonlyMap<string, Vanishing> = new Map()
   readonly #vanished = new Set<string>()
   readonly #traffic = new Map<string, Traffic>()
+  /** Uploads that wait for the contribution that names them. */
+  readonly #uploaded = new Map<string, PayloadReference>()
 
   /** @param atOnce holders that work at the same time @param onAnswer is told of each answer, for a display of progress */
   constructor(
@@ -63,6 +65,7 @@ export class InMemoryWire implements HolderDirectory, CoordinatorAccess {
     this.#vanishing = vanishing
     this.#vanished.clear()
     this.#traffic.clear()
+    this.#uploaded.clear()
   }
 
   get traffic(): ReadonlyMap<string, Readonly<Traffic>> {
@@ -98,16 +101,13 @@ export class InMemoryWire implements HolderDirectory, CoordinatorAccess {
   #receive(holder: string, answer: Answer): Verdict<ReceivedReply, string> {
     if (!answer.ok) return answer
     const reply = answer.value
-    this.#count(holder, { up: messageBytes(reply as ReceivedReply) })
+    this.#count(holder, { up: messageBytes(reply) })
     if (reply.kind !== 'contribution') return { ok: true, value: reply }
     const uploaded = this.#uploaded.get(holder)
     if (!uploaded) return refused('payload-mismatch', `${holder} has uploaded nothing.`)
     this.#uploaded.delete(holder)
     return { ok: true, value: { kind: 'contribution', envelope: copyOf(reply.envelope), uploaded } }
   }
-
-  /** Uploads that wait for the contribution that names them. */
-  readonly #uploaded = new Map<string, PayloadReference>()
 
   async upload(planDigest: Digest, holder: string, chunks: AsyncIterable<Uint8Array>): Promise<PayloadReference> {
     const parameters = this.#openRounds.expectedPayload(planDigest, holder)
@@ -142,7 +142,7 @@ export class InMemoryWire implements HolderDirectory, CoordinatorAccess {
 
   fetchContributions(planDigest: Digest, member: string): readonly Envelope[] {
     const contributions = this.#openRounds.contributionsFor(planDigest, member) ?? []
-    const down = contributions.reduce((sum, envelope) => sum + envelopeBytes(envelope), 0)
+    const down = contributions.reduce((sum, envelope) => sum + messageBytes(envelope), 0)
     this.#count(member, { down })
     return contributions.map(copyOf)
   }

@@ -1,6 +1,5 @@
-import type { ReceivedReply } from '../coordinator/ports.ts'
 import type { Envelope } from '../crypto/envelope.ts'
-import type { HolderRequest } from '../protocol/holder-messages.ts'
+import type { HolderReply, HolderRequest } from '../protocol/holder-messages.ts'
 import type { LoggedStatement } from '../protocol/round-log.ts'
 
 /*
@@ -11,8 +10,8 @@ import type { LoggedStatement } from '../protocol/round-log.ts'
 /** Numbers, booleans and enumerations, as most encodings write them. */
 const SMALL_FIELD_BYTES = 4
 
-/** Bytes of a request or a reply, by what it holds. */
-export function messageBytes(message: HolderRequest | ReceivedReply): number {
+/** Bytes of a request, a reply or a statement, by what it holds. */
+export function messageBytes(message: HolderRequest | HolderReply | Envelope): number {
   return contentBytes(message)
 }
 
@@ -24,11 +23,6 @@ function contentBytes(value: unknown): number {
   return Object.values(value).reduce<number>((sum, each) => sum + contentBytes(each), 0)
 }
 
-/** Bytes of an envelope, as part of a message. */
-export function envelopeBytes(envelope: Envelope): number {
-  return contentBytes(envelope)
-}
-
 /**
  * A request as it arrives: with envelopes of its own. A role that verified an envelope remembers that by the object, and in a
  * federation no two roles share one; here each pays for its own verification, too.
@@ -38,30 +32,30 @@ export function deliver(request: HolderRequest): HolderRequest {
     case 'contribute':
       return {
         ...request,
-        plan: { ...request.plan },
+        plan: copyOf(request.plan),
         job: deliverLogged(request.job),
         publications: request.publications.map(deliverLogged),
         abandonments: request.abandonments.map(copyOf),
       }
     case 'check-shares':
     case 'explain-shares':
-      return { ...request, candidates: { ...request.candidates } }
+      return { ...request, candidates: copyOf(request.candidates) }
     case 'endorse':
     case 'hash-payload':
-      return { ...request, manifest: { ...request.manifest } }
+      return { ...request, manifest: copyOf(request.manifest) }
     case 'answer':
-      return { ...request, certificate: { ...request.certificate } }
+      return { ...request, certificate: copyOf(request.certificate) }
     case 'abandon':
-      return { ...request, plan: { ...request.plan }, abandonment: { ...request.abandonment } }
+      return { ...request, plan: copyOf(request.plan), abandonment: copyOf(request.abandonment) }
     case 'published':
-      return { ...request, publication: { ...request.publication } }
+      return { ...request, publication: copyOf(request.publication) }
     default:
       return request
   }
 }
 
 function deliverLogged(logged: LoggedStatement): LoggedStatement {
-  return { ...logged, envelope: { ...logged.envelope } }
+  return { ...logged, envelope: copyOf(logged.envelope) }
 }
 
 /** Another object of the same bytes. */
