@@ -31,7 +31,7 @@ import type { HolderJournal } from './journal.ts'
 import { type Followed, LogFollower } from './log-follower.ts'
 import { UpdateProtection } from './protect-update.ts'
 import { RoundNamer } from './round-names.ts'
-import { SentCiphertexts } from './sent-ciphertexts.ts'
+import { SentCiphertexts, type SentContribution } from './sent-ciphertexts.ts'
 import { hashOwnPayload, type SumVerdict, verifySum } from './sum-verification.ts'
 
 /** The coordinator as a holder uses it, beyond the requests that come down the stream. */
@@ -191,7 +191,7 @@ export class HolderAgent {
     const subject = { job: plan.job, question: questionOf(plan), dataset: specification.dataset }
     this.#noteAbandonments(request.abandonments, subject.question)
     this.#parts.journal.accept(planDigest, request.plan, subject)
-    return this.#makeContribution({ plan, planDigest, ...job.value }, log)
+    return this.#makeContribution({ plan, planDigest, ...job.value }, request.publications, log)
   }
 
   /** The plan, against this holder's policy and the members that it knows. */
@@ -244,6 +244,9 @@ export class HolderAgent {
     if (objection) return refused(objection.code, objection.reason)
     if (journal.hasWrongSum(plan.job)) {
       return refused('wrong-sum', 'A wrong sum was published in this job: this holder takes no further part in it.')
+    }
+    if (journal.countUnverified(plan.job) > this.#parts.policy.maxUnverifiedSums) {
+      return refused('sums-unverified', 'More sums of this job could not be verified than this holder’s policy allows.')
     }
     switch (journal.claimContribution(planDigest)) {
       case 'claimed':
@@ -312,6 +315,33 @@ export class HolderAgent {
     return accepted(true)
   }
 
+  /**
+   * What the plan rests on is what this holder verified, where it took part: the publication that it was told of must be the
+   * one that the log has. One that it was not told of is verified now. A lie is noted, and met by the claim.
+   */
+  async #checkPublications(job: Digest, publications: ContributeRequest['publications'], log: Logger): Promise<void> {
+    await this.#verifying.get(job)
+    const { journal, floors } = this.#parts
+    for (const { envelope } of publications) {
+      const read = readStatement(publicationStatement, envelope, floors.coordinatorKey)
+      if (!read.ok) continue
+      const { plan } = read.value
+      // Not the round of the request, which the lines of `log` are of.
+      const about = log.child({ of: planName(plan) })
+      const verified = journal.findVerified(plan)
+      if (verified !== undefined && verified !== statementDigest(envelope)) {
+        const reason =
+          'The log has another publication of a round than the one that this holder was told of and verified.'
+        this.#noteVerdict(plan, statementDigest(envelope), refused('wrong-sum', reason), about)
+      }
+      if (verified !== undefined || !journal.find(plan)?.contributed) continue
+      const sent = this.#sent.find(plan)
+      // A holder that was restarted has its word for it no more.
+      if (!sent) journal.noteUnverified(plan)
+      else await this.#verify(sent, envelope, about).catch(() => undefined)
+    }
+  }
+
   #openWorkspace({ plan: { job }, specification, dataset }: AcceptedPlan): JobWorkspace {
     if (this.#workspace?.job !== job) {
       const { trainer, log } = this.#parts
@@ -322,7 +352,11 @@ export class HolderAgent {
   }
 
   /** Computes, protects, uploads and signs; pads are made while the update is computed. */
-  async #makeContribution(accepting: AcceptedPlan, log: Logger): Promise<Answer> {
+  async #makeContribution(
+    accepting: AcceptedPlan,
+    publications: ContributeRequest['publications'],
+    log: Logger,
+  ): Promise<Answer> {
     const { workers, randomness, coordinator, keys, member, journal, observer } = this.#parts
     const { plan, planDigest, specification, step } = accepting
     const known = journal.find(planDigest)
@@ -340,7 +374,7 @@ export class HolderAgent {
         workspace.compute(step, plan.round, inputs, fetch, member.holder),
       )
       const computed = performance.now()
-      await this.#verifying.get(plan.job)
+      await this.#checkPublications(plan.job, publications, log)
       // Durable before the first byte leaves: a restarted node contributes no second time.
       const claimed = this.#claimContribution(accepting)
       if (!claimed.ok) return claimed
@@ -394,7 +428,13 @@ export class HolderAgent {
   async #hashPayload(request: Extract<HolderRequest, { kind: 'hash-payload' }>): Promise<Answer> {
     const sent = this.#sent.find(request.planDigest)
     if (!sent) return refused('ciphertext-not-kept', 'This holder has no ciphertext of this round in memory any more.')
-    const hashed = await hashOwnPayload(sent, request.manifest, this.#verification(), this.#parts.keys.statementKey)
+    const hashed = await hashOwnPayload(
+      sent,
+      request.manifest,
+      request.sum,
+      this.#verification(),
+      this.#parts.keys.statementKey,
+    )
     return hashed.ok ? accepted({ kind: 'payload-hash', envelope: hashed.value }) : hashed
   }
 
@@ -420,31 +460,44 @@ export class HolderAgent {
     log.info({ event: 'published', contributors: publication.value.contributors }, 'the round was published')
     const sent = this.#sent.find(planDigest)
     if (!sent) return accepted({ kind: 'noted' })
-    const { job } = sent.plan
-    const verified = this.#parts.observer
-      .part('verify', () => verifySum(sent, envelope, this.#verification()))
-      .then((verdict) => this.#noteVerdict(planDigest, verdict, log))
+    const verified = this.#verify(sent, envelope, log)
     this.#verifying.set(
-      job,
+      sent.plan.job,
       verified.catch(() => undefined),
     )
-    return verified.finally(() => {
-      this.#sent.forget(planDigest)
-      this.#verifying.delete(job)
-    })
+    return verified.finally(() => this.#verifying.delete(sent.plan.job))
+  }
+
+  async #verify(sent: SentContribution, envelope: Envelope, log: Logger): Promise<Answer> {
+    const { planDigest } = sent
+    try {
+      const verdict = await this.#parts.observer.part('verify', () => verifySum(sent, envelope, this.#verification()))
+      return this.#noteVerdict(planDigest, statementDigest(envelope), verdict, log)
+    } catch (error) {
+      const code = error instanceof SluiceError ? error.code : 'holder-failed'
+      log.warn({ event: 'sum-unverified', code, err: error }, 'the sum could not be verified')
+      this.#parts.journal.noteUnverified(planDigest)
+      throw error
+    }
   }
 
   /** A wrong sum is remembered before anything else of the job is answered. */
-  #noteVerdict(planDigest: Digest, verdict: Verdict<SumVerdict, string>, log: Logger): Answer {
-    this.#parts.observer.sumChecked(verdict.ok ? verdict.value.kind : 'wrong')
+  #noteVerdict(planDigest: Digest, publication: Digest, verdict: Verdict<SumVerdict, string>, log: Logger): Answer {
+    const { journal, observer } = this.#parts
+    observer.sumChecked(verdict.ok ? verdict.value.kind : 'wrong')
     if (!verdict.ok) {
-      this.#parts.journal.markWrongSum(planDigest)
+      journal.markWrongSum(planDigest)
+      this.#sent.forget(planDigest)
       log.error({ event: 'wrong-sum', code: verdict.code }, verdict.reason)
       return refused('wrong-sum', verdict.reason)
     }
     if (verdict.value.kind === 'unverified') {
+      // Its ciphertext is kept: another publication, or the same with what is missing, may come.
+      journal.noteUnverified(planDigest)
       log.warn({ event: 'sum-unverified' }, `the sum could not be verified: ${verdict.value.reason}`)
     } else {
+      journal.noteVerified(planDigest, publication)
+      this.#sent.forget(planDigest)
       log.info({ event: 'sum-verified', contributors: verdict.value.contributors }, 'verified the sum')
     }
     return accepted({ kind: 'noted' })

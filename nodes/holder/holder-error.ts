@@ -17,6 +17,7 @@ export type HolderErrorCode =
   /** An operator names a request about the registry that does not wait for approval. */
   | 'request-unknown'
   | 'input-not-published'
+  | 'sums-unverified'
   | 'ciphertext-not-kept'
   | 'opening-too-short'
 

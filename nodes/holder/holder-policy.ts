@@ -21,6 +21,11 @@ export const holderPolicySchema = z.strictObject({
    * proposes. With `approve` at two thirds of the organisations the coordinator alone decides who the members are.
    */
   admissions: z.enum(['ask', 'approve']).default('ask'),
+  /**
+   * How many published sums of one job this holder may have been unable to verify before it takes no further part in it: a
+   * contributor that vanishes after the seal leaves one, and so does a coordinator that has something to hide.
+   */
+  maxUnverifiedSums: z.int().min(0).default(3),
   /** What may be computed on which dataset, and in how many rounds altogether. A dataset that is not named is not offered. */
   datasets: z.record(
     z.string(),

@@ -62,11 +62,21 @@ export class HolderJournal {
    * only with the next claim: without it nothing has left, and a plan that is forgotten is one that no duty is done for.
    */
   accept(planDigest: Digest, plan: Envelope, { job, question, dataset }: RoundSubject): void {
+    this.#withoutWaiting(() =>
+      this.database
+        .prepare('INSERT OR IGNORE INTO rounds (plan_digest, plan, job, question, dataset) VALUES (?, ?, ?, ?, ?)')
+        .run(planDigest, encodeEnvelope(plan), job, question, dataset),
+    )
+  }
+
+  /** A write that survives this process at once, and the machine with the next one that waits for the disk. */
+  #withoutWaiting(write: () => void): void {
     this.database.exec('PRAGMA synchronous = NORMAL')
-    this.database
-      .prepare('INSERT OR IGNORE INTO rounds (plan_digest, plan, job, question, dataset) VALUES (?, ?, ?, ?, ?)')
-      .run(planDigest, encodeEnvelope(plan), job, question, dataset)
-    this.database.exec('PRAGMA synchronous = FULL')
+    try {
+      write()
+    } finally {
+      this.database.exec('PRAGMA synchronous = FULL')
+    }
   }
 
   find(planDigest: Digest): JournalRound | undefined {
@@ -158,6 +168,37 @@ export class HolderJournal {
     this.database.prepare('UPDATE rounds SET wrong_sum = 1 WHERE plan_digest = ?').run(planDigest)
   }
 
+  /**
+   * Notes which publication of a plan this holder has verified: another one of the plan is a lie. Durable against a crash of
+   * the machine with the next claim: forgotten, the round is one that this holder did not verify.
+   */
+  noteVerified(planDigest: Digest, publication: Digest): void {
+    this.#withoutWaiting(() =>
+      this.database
+        .prepare('UPDATE rounds SET publication = ?, unverified = 0 WHERE plan_digest = ?')
+        .run(publication, planDigest),
+    )
+  }
+
+  /** Notes that the sum that was published for a plan could not be verified. */
+  noteUnverified(planDigest: Digest): void {
+    this.database
+      .prepare('UPDATE rounds SET unverified = 1 WHERE plan_digest = ? AND publication IS NULL AND unverified = 0')
+      .run(planDigest)
+  }
+
+  /** How many sums of a job this holder could not verify: what the policy's `maxUnverifiedSums` counts. */
+  countUnverified(job: Digest): number {
+    const row = this.database.prepare('SELECT count(*) AS sums FROM rounds WHERE job = ? AND unverified = 1').get(job)
+    return row!.sums as number
+  }
+
+  /** The publication of a plan that this holder has verified. */
+  findVerified(planDigest: Digest): Digest | undefined {
+    const row = this.database.prepare('SELECT publication FROM rounds WHERE plan_digest = ?').get(planDigest)
+    return (row?.publication ?? undefined) as Digest | undefined
+  }
+
   /** Whether a wrong sum was published in this job. */
   hasWrongSum(job: Digest): boolean {
     return this.database.prepare('SELECT 1 FROM rounds WHERE job = ? AND wrong_sum = 1 LIMIT 1').get(job) !== undefined
@@ -204,7 +245,9 @@ const SCHEMA = `
     answered           INTEGER NOT NULL DEFAULT 0 CHECK (answered IN (0, 1)),
     abandoned          INTEGER NOT NULL DEFAULT 0 CHECK (abandoned IN (0, 1)),
     dead               INTEGER NOT NULL DEFAULT 0 CHECK (dead IN (0, 1)),
+    unverified         INTEGER NOT NULL DEFAULT 0 CHECK (unverified IN (0, 1)),
     wrong_sum          INTEGER NOT NULL DEFAULT 0 CHECK (wrong_sum IN (0, 1)),
+    publication        TEXT,
     CHECK (answered = 0 OR abandoned = 0)
   ) STRICT;
   CREATE INDEX IF NOT EXISTS rounds_by_dataset ON rounds (dataset, contributed);

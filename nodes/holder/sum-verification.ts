@@ -1,18 +1,20 @@
 import { type Digest, digestOf, fromHex } from '../../src/crypto/digest.ts'
-import { type Envelope, isSignedBy, statementDigest } from '../../src/crypto/envelope.ts'
+import { type Envelope, statementDigest } from '../../src/crypto/envelope.ts'
 import { decodeKeySum } from '../../src/crypto/key-sum-encoding.ts'
 import { addLinearHashes, formatLinearHash, type LinearHash, parseLinearHash } from '../../src/crypto/linear-hash.ts'
 import { chunkGeometry } from '../../src/crypto/payload-parameters.ts'
 import type { PayloadWorkers } from '../../src/crypto/payload-workers.ts'
-import { keyIdOf, type StatementKey, type StatementPublicKey } from '../../src/crypto/statement-key.ts'
+import type { StatementKey, StatementPublicKey } from '../../src/crypto/statement-key.ts'
+import { LearningError } from '../../src/learning/learning-error.ts'
 import { roundOutput } from '../../src/learning/round-output.ts'
+import { payloadDigest } from '../../src/protocol/contribution.ts'
 import { type Manifest, manifestStatement } from '../../src/protocol/manifest.ts'
 import { OPENING_KEY_BYTES, openingDigest } from '../../src/protocol/opening.ts'
-import { hashChallenge, payloadHashStatement } from '../../src/protocol/payload-hash.ts'
-import { type Publication, publicationStatement, type SignedHash } from '../../src/protocol/publication.ts'
+import { hashChallenge, isSignedHash, payloadHashStatement } from '../../src/protocol/payload-hash.ts'
+import { type Publication, publicationStatement } from '../../src/protocol/publication.ts'
 import { dequantiseSums } from '../../src/protocol/quantiser.ts'
-import { findMember, planParameters, type RoundPlan } from '../../src/protocol/round-plan.ts'
-import { parseStatement, readStatement, signStatement, statementBytes } from '../../src/protocol/statement.ts'
+import { findMember, planParameters } from '../../src/protocol/round-plan.ts'
+import { parseStatement, readStatement, signStatement } from '../../src/protocol/statement.ts'
 import { accepted, refused, SluiceError, type Verdict } from '../../src/sluice-error.ts'
 import { readExactly } from './read-exactly.ts'
 import type { SentContribution } from './sent-ciphertexts.ts'
@@ -37,17 +39,18 @@ export type SumVerdict =
 export async function hashOwnPayload(
   sent: SentContribution,
   manifestEnvelope: Envelope,
+  sum: Digest,
   { workers, coordinatorKey }: SumVerificationParts,
   key: StatementKey,
 ): Promise<Verdict<Envelope, string>> {
   const manifest = readOwnManifest(sent, manifestEnvelope, coordinatorKey)
   if (!manifest.ok) return manifest
   const digest = statementDigest(manifestEnvelope)
-  const hashing = workers.beginHashing({ parameters: planParameters(sent.plan), challenge: hashChallenge(digest) })
+  const hashing = workers.beginHashing({ parameters: planParameters(sent.plan), challenge: hashChallenge(digest, sum) })
   await Promise.all(sent.chunks.map((chunk, index) => hashing.add(index, chunk)))
   const hash = formatLinearHash(await hashing.end())
   sent.manifest = manifestEnvelope
-  const body = { plan: sent.planDigest, manifest: digest, holder: sent.entry.holder, hash }
+  const body = { plan: sent.planDigest, manifest: digest, sum, holder: sent.entry.holder, hash }
   return accepted(signStatement(payloadHashStatement, body, key))
 }
 
@@ -101,30 +104,22 @@ export async function verifySum(
 function addUpHashes(
   { plan, planDigest }: SentContribution,
   manifest: Manifest,
-  { hashes, manifest: manifestDigest, contributors }: Publication,
+  { hashes, manifest: manifestDigest, sum, contributors }: Publication,
 ): Verdict<LinearHash | string, string> {
   if (contributors !== manifest.contributions.length) {
     return refused('wrong-sum', `The sum is called one of ${contributors}; the manifest has another number.`)
   }
+  const about = { plan: planDigest, manifest: manifestDigest, sum }
   const found: LinearHash[] = []
   for (const { holder } of manifest.contributions) {
     const signed = hashes.find((each) => each.holder === holder)
     if (!signed) return accepted(`${holder} has not hashed its ciphertext.`)
-    if (!isSignedHash(plan, planDigest, manifestDigest, signed)) {
+    if (!isSignedHash(findMember(plan, holder)!.statementKey, about, signed)) {
       return refused('wrong-sum', `The hash in the name of ${holder} is not signed by it.`)
     }
     found.push(parseLinearHash(signed.hash))
   }
   return accepted(addLinearHashes(found))
-}
-
-/** The statement is rebuilt byte for byte: a publication carries only what is not in it already. */
-function isSignedHash(plan: RoundPlan, planDigest: Digest, manifest: Digest, { holder, hash, signature }: SignedHash) {
-  const author = findMember(plan, holder)
-  if (!author) return false
-  const payload = statementBytes(payloadHashStatement, { plan: planDigest, manifest, holder, hash })
-  const signatures = [{ keyid: keyIdOf(author.statementKey), sig: Buffer.from(signature, 'base64') }]
-  return isSignedBy({ payloadType: payloadHashStatement.payloadType, payload, signatures }, author.statementKey)
 }
 
 /** What an opening that is not of the sum looks like. */
@@ -147,8 +142,8 @@ async function verifyOpening(
 ): Promise<Verdict<SumVerdict, string>> {
   const contributors = manifest.contributions.length
   try {
-    const opened = await openPublished(sent, publication.manifest, contributors, parts)
-    if (opened.digest !== publication.opening)
+    const opened = await openPublished(sent, publication, contributors, parts)
+    if (opened.sum !== publication.sum || opened.digest !== publication.opening)
       return refused('wrong-sum', 'The opening is not the one that was published.')
     if (formatLinearHash(opened.hash) !== formatLinearHash(expected)) {
       return refused('wrong-sum', 'The ciphertext that was opened is not the sum of the contributions.')
@@ -157,6 +152,7 @@ async function verifyOpening(
       return refused('wrong-sum', 'The sum that was published is not what the ciphertexts open to.')
     }
     const output = await recomputeOutput(sent, opened.laneSums, contributors, parts)
+    if (!output) return refused('wrong-sum', 'An output was published, and nothing can be made of this sum.')
     if (output.name !== publication.output.name || digestOf(output.bytes) !== publication.output.digest) {
       return refused('wrong-sum', `The ${publication.output.name} that was published is not made of this sum.`)
     }
@@ -170,7 +166,7 @@ async function verifyOpening(
 /** Reads, hashes and opens the published opening, chunk by chunk. */
 async function openPublished(
   { plan, planDigest }: SentContribution,
-  manifestDigest: Digest,
+  { manifest, sum }: Publication,
   contributors: number,
   { workers, fetchOpening }: SumVerificationParts,
 ) {
@@ -178,7 +174,7 @@ async function openPublished(
   const sizes = Array.from({ length: parameters.chunkCount }, (_, index) => chunkGeometry(parameters, index).bytes)
   const pieces = readExactly(fetchOpening(planDigest), [OPENING_KEY_BYTES, ...sizes])
   const aggregation = workers.beginAggregation({ parameters, planDigest: fromHex(planDigest) })
-  const hashing = workers.beginHashing({ parameters, challenge: hashChallenge(manifestDigest) })
+  const hashing = workers.beginHashing({ parameters, challenge: hashChallenge(manifest, sum) })
   try {
     const keySum: Uint8Array = (await pieces.next()).value!
     await aggregation.setKeySum(decodeKeySum(keySum))
@@ -190,7 +186,8 @@ async function openPublished(
       await Promise.all([hashing.add(index, chunk), aggregation.addSum(index, chunk, contributors)])
       laneSums.set(await aggregation.openChunk(index), chunkGeometry(parameters, index).firstValue)
     }
-    return { laneSums, hash: await hashing.end(), digest: openingDigest(keySum, digests) }
+    const opened = payloadDigest(digests)
+    return { laneSums, hash: await hashing.end(), sum: opened, digest: openingDigest(keySum, opened) }
   } catch (error) {
     await hashing.end().catch(() => undefined)
     throw error
@@ -209,5 +206,10 @@ async function recomputeOutput(
   const input = plan.inputs.find(({ name }) => name === 'model')
   const model = input && (await fetchArtifact(input.digest))
   const sums = dequantiseSums(plan.vector, laneSums, contributors)
-  return roundOutput(plan.job, specification, step, model, sums, contributors)
+  try {
+    return roundOutput(plan.job, specification, step, model, sums, contributors)
+  } catch (error) {
+    if (error instanceof LearningError) return undefined
+    throw error
+  }
 }

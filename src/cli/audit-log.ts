@@ -4,6 +4,7 @@ import { type Cosigner, openCosignedCheckpoint, type WitnessPolicy } from '../lo
 import { attachPayload, decodeLogEntry, type LogEntry } from '../log/log-entry.ts'
 import { LogError } from '../log/log-error.ts'
 import type { LogSource } from '../log/log-source.ts'
+import { leafHash } from '../log/merkle-hash.ts'
 import { parseNote } from '../log/note.ts'
 import type { NoteKey } from '../log/note-key.ts'
 import { type LogFault, verifyLog } from '../log/verify-log.ts'
@@ -70,7 +71,7 @@ export async function auditLog(source: LogSource, options: LogAuditOptions): Pro
       onEntry?.(position + 1)
       try {
         const entry = await completeEntry(source, decodeLogEntry(bytes), payloads)
-        findings.push(...(statements?.add(position, entry) ?? []))
+        findings.push(...(statements?.add(position, entry, leafHash(bytes)) ?? []))
         return undefined
       } catch (fault) {
         if (fault instanceof LogError) return fault.message

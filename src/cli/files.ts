@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { parse as parseYaml } from 'yaml'
@@ -53,11 +54,10 @@ async function writeFileOfMode(
   content: string | Uint8Array,
   mode: { readonly file: number; readonly directory: number },
 ): Promise<void> {
-  const part = `${path}.part`
+  // Of its own name: two commands may write one file at the same time, and the later one wins.
+  const part = `${path}.${randomUUID()}.part`
   try {
     await mkdir(dirname(path), { recursive: true, mode: mode.directory })
-    // What an earlier run left there would keep its own mode.
-    await rm(part, { force: true })
     const file = await open(part, 'wx', mode.file)
     await file
       .writeFile(content)
@@ -67,6 +67,7 @@ async function writeFileOfMode(
     const directory = await open(dirname(path), 'r')
     await directory.sync().finally(() => directory.close())
   } catch (cause) {
+    await rm(part, { force: true }).catch(() => undefined)
     const why = (cause as NodeJS.ErrnoException).code ?? 'failed'
     throw new CliError(
       'file-not-writable',

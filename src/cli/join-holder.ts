@@ -99,6 +99,8 @@ maxPrecisionBits: 32
 coMembers: all
 # Newcomers, new keys and revocations: ask leaves each to "sluice holder approve"; approve signs whatever is proposed.
 admissions: ask
+# How many sums of one job may be published that this holder cannot verify before it takes no further part in it.
+maxUnverifiedSums: 3
 # Which dataset of holder.yaml may be used, for which steps, in how many rounds altogether.
 datasets: {}
 #  heart:

@@ -8,6 +8,7 @@ import { addHolderCommands } from './holder-command.ts'
 import { addJobCommands } from './job-command.ts'
 import { addLogCommands } from './log-command.ts'
 import { addResearcherCommands } from './researcher-command.ts'
+import { describeSimulate } from './simulate-command.ts'
 import { SOFTWARE_VERSION } from './version.ts'
 
 /*
@@ -39,6 +40,7 @@ addJobCommands(program)
 addLogCommands(program)
 addDoctorCommand(program)
 addDemoCommand(program)
+describeSimulate(program.command('simulate'))
 
 try {
   await program.parseAsync()

@@ -19,16 +19,12 @@ import {
   cosignedRange,
   dutySignal,
   type LogEvidence,
-  type LoggedRound,
   noteRefusal,
   type RoundContext,
 } from './round-context.ts'
 
 /** Closes the collection, and has the committee check its shares; durable and logged before any member is asked (§3). */
-export async function checkShares(
-  { round: collected, start }: LoggedRound,
-  context: RoundContext,
-): Promise<CoordinatorRound> {
+export async function checkShares(collected: CoordinatorRound, context: RoundContext): Promise<CoordinatorRound> {
   const { store, openRounds, clock, key, logged, note } = context
   const closed = closeCollection(collected, drawNonce(context), key, clock.now())
   if (!closed.ok) throw new CoordinatorError('round-abandoned', `The set could not be closed: ${closed.reason}`)
@@ -36,8 +32,7 @@ export async function checkShares(
   const candidates = round.candidates!
   await store.setRoundPhase(round.planDigest, 'checking', { candidates })
   openRounds.set(round)
-  const { checkpoint } = await logged.append([candidates])
-  const evidence = await cosignedRange({ round, start }, checkpoint, context)
+  const evidence = await cosignedRange(round, await logged.append([candidates]), context)
   const { planDigest } = round
   const ask = askOnLog(evidence, context, (shown) => ({ kind: 'check-shares', planDigest, candidates, ...shown }))
   using surplus = new SurplusPatience(dutySignal(context))
@@ -129,7 +124,7 @@ export async function sealContributions(
   await context.logged.append([...orderedChecks(round), ...orderedDealings(round)])
   await context.store.setRoundPhase(round.planDigest, 'sealed', { manifest })
   context.openRounds.set(sealed.value)
-  const { checkpoint } = await context.logged.append([manifest!])
+  const checkpoint = await context.logged.append([manifest!])
   return { round: sealed.value, checkpoint }
 }
 

@@ -2,11 +2,11 @@ import type { CoordinatorRound } from '../protocol/coordinator-round.ts'
 import { receiveContribution } from '../protocol/coordinator-round.ts'
 import { askHolders } from './ask-holders.ts'
 import type { NotedCheckpoint } from './logged-requests.ts'
-import { type LoggedRound, noteRefusal, type RoundContext } from './round-context.ts'
+import { noteRefusal, type RoundContext } from './round-context.ts'
 
 /** Sends the plan, and takes in contributions until every holder has answered or the plan's time is over (§4.2). */
 export async function collectContributions(
-  { round: planned, start }: LoggedRound,
+  planned: CoordinatorRound,
   checkpoint: NotedCheckpoint,
   context: RoundContext,
 ): Promise<CoordinatorRound> {
@@ -14,7 +14,7 @@ export async function collectContributions(
   const holders = planned.plan.cohort.map(({ holder }) => holder)
   const evidence = {
     plan: planned.planEnvelope,
-    range: await logged.range(start, checkpoint),
+    range: await logged.range(planned.plan.after.size, checkpoint),
     job: await logged.logged(context.job, checkpoint),
     publications: await Promise.all(context.publications.map((each) => logged.logged(each, checkpoint))),
     abandonments: context.abandonments,

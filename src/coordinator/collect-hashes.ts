@@ -1,3 +1,4 @@
+import type { Digest } from '../crypto/digest.ts'
 import { type Envelope, statementDigest } from '../crypto/envelope.ts'
 import { addLinearHashes, formatLinearHash, type LinearHash, parseLinearHash } from '../crypto/linear-hash.ts'
 import { chunkGeometry } from '../crypto/payload-parameters.ts'
@@ -8,7 +9,8 @@ import { findMember, planParameters } from '../protocol/round-plan.ts'
 import { readStatement } from '../protocol/statement.ts'
 import { refused, type Verdict } from '../sluice-error.ts'
 import { askHolders } from './ask-holders.ts'
-import type { OpeningParts } from './open-aggregate.ts'
+import { logForm } from './certify-manifest.ts'
+import type { FoldingParts } from './fold-ciphertexts.ts'
 import type { HolderDirectory, HolderRefusal, ReceivedReply } from './ports.ts'
 
 export interface HashCollection {
@@ -34,18 +36,24 @@ interface ContributorHash {
  */
 export function collectHashes(
   round: CoordinatorRound,
+  sum: Digest,
   holders: HolderDirectory,
-  parts: OpeningParts,
+  parts: FoldingParts,
   note: (note: { holder: string; code: string; reason: string }) => void,
 ): HashCollection {
   const patience = new AbortController()
   const contributors = manifestOf(round).contributions.map(({ holder }) => holder)
-  const request = { kind: 'hash-payload', planDigest: round.planDigest, manifest: round.manifest! } as const
+  const request = {
+    kind: 'hash-payload',
+    planDigest: round.planDigest,
+    manifest: logForm(round.manifest!),
+    sum,
+  } as const
   const received: ContributorHash[] = []
   const collect = async () => {
     const ask = (holder: string, signal: AbortSignal) => holders.ask(holder, request, signal)
     for await (const { holder, verdict } of askHolders(contributors, ask, patience.signal)) {
-      const read = verdict.ok ? readHash(round, holder, verdict.value) : verdict
+      const read = verdict.ok ? readHash(round, sum, holder, verdict.value) : verdict
       if (read.ok) received.push(read.value)
       else note({ holder, code: read.code, reason: read.reason })
     }
@@ -57,7 +65,7 @@ export function collectHashes(
     end: async (hash, patienceMs) => {
       const timer = setTimeout(() => patience.abort(), patienceMs)
       await collected.finally(() => clearTimeout(timer))
-      const fitting = await keepFitting(round, received, contributors.length, hash, parts, note)
+      const fitting = await keepFitting(round, sum, received, contributors.length, hash, parts, note)
       return contributors.flatMap((holder) => {
         const found = fitting.find((each) => each.holder === holder)
         return found ? [toSignedHash(found)] : []
@@ -74,6 +82,7 @@ function toSignedHash({ holder, hash, envelope }: ContributorHash): SignedHash {
 
 function readHash(
   round: CoordinatorRound,
+  sum: Digest,
   holder: string,
   reply: ReceivedReply,
 ): Verdict<ContributorHash, HolderRefusal> {
@@ -84,7 +93,7 @@ function readHash(
   const read = readStatement(payloadHashStatement, envelope, findMember(round.plan, holder)!.statementKey)
   if (!read.ok) return read
   const { plan, manifest, hash } = read.value
-  const isOurs = plan === round.planDigest && manifest === statementDigest(round.manifest!)
+  const isOurs = plan === round.planDigest && manifest === statementDigest(round.manifest!) && read.value.sum === sum
   if (!isOurs || read.value.holder !== holder || envelope.signatures.length !== 1) {
     return refused('bad-payload-hash', `The payload hash of ${holder} is of another round.`)
   }
@@ -97,17 +106,18 @@ function readHash(
  */
 async function keepFitting(
   round: CoordinatorRound,
+  sum: Digest,
   received: readonly ContributorHash[],
   expected: number,
   sumHash: LinearHash,
-  parts: OpeningParts,
+  parts: FoldingParts,
   note: (note: { holder: string; code: string; reason: string }) => void,
 ): Promise<ContributorHash[]> {
   const total = addLinearHashes(received.map(({ hash }) => hash))
   if (received.length === expected && formatLinearHash(total) === formatLinearHash(sumHash)) return [...received]
   const fitting: ContributorHash[] = []
   for (const each of received) {
-    if (formatLinearHash(each.hash) === formatLinearHash(await hashUploaded(round, each.holder, parts))) {
+    if (formatLinearHash(each.hash) === formatLinearHash(await hashUploaded(round, sum, each.holder, parts))) {
       fitting.push(each)
       continue
     }
@@ -122,11 +132,12 @@ async function keepFitting(
 
 async function hashUploaded(
   round: CoordinatorRound,
+  sum: Digest,
   holder: string,
-  { spool, workers }: OpeningParts,
+  { spool, workers }: FoldingParts,
 ): Promise<LinearHash> {
   const parameters = planParameters(round.plan)
-  const challenge = hashChallenge(statementDigest(round.manifest!))
+  const challenge = hashChallenge(statementDigest(round.manifest!), sum)
   const hashing = workers.beginHashing({ parameters, challenge })
   for (let index = 0; index < parameters.chunkCount; index++) {
     const offset = index * chunkGeometry(parameters, 0).bytes

@@ -1,4 +1,4 @@
-import type { Digest } from '../crypto/digest.ts'
+import { type Digest, toHex } from '../crypto/digest.ts'
 import type { Envelope } from '../crypto/envelope.ts'
 import { statementDigest } from '../crypto/envelope.ts'
 import type { Checkpoint } from '../log/checkpoint.ts'
@@ -47,11 +47,15 @@ export class LoggedRequests {
     this.#holders = holders
   }
 
-  /** Puts statements into the log. @returns the first one's position, and the checkpoint that covers them. */
-  async append(
-    statements: readonly Envelope[],
-  ): Promise<{ positions: readonly number[]; checkpoint: NotedCheckpoint }> {
-    return this.#log.append(statements)
+  /** Puts statements into the log. @returns the checkpoint that covers them */
+  async append(statements: readonly Envelope[]): Promise<NotedCheckpoint> {
+    return (await this.#log.append(statements)).checkpoint
+  }
+
+  /** The latest tree: what a plan is made after. */
+  get head(): RoundPlan['after'] {
+    const { size, root } = this.#log.checkpoint
+    return { size, root: toHex(root) }
   }
 
   /** Brings what others put into the journal into the log. */
@@ -129,9 +133,8 @@ export class LoggedRequests {
     const range = await this.#log.range(start, size)
     const payloads: Uint8Array[] = []
     for (const [i, bytes] of range.entries.entries()) {
-      // The first is the plan itself, which the reader has.
-      const entry = i > 0 ? decodeLogEntry(bytes) : undefined
-      if (entry?.kind !== 'detached' || !speaksOfRounds(entry.payloadType)) continue
+      const entry = decodeLogEntry(bytes)
+      if (entry.kind !== 'detached' || !speaksOfRounds(entry.payloadType)) continue
       const [statement] = await this.#store.listStatements(start + i, 1)
       payloads.push(statement.payload)
     }

@@ -2,7 +2,6 @@ import type { Digest } from '../crypto/digest.ts'
 import type { Envelope } from '../crypto/envelope.ts'
 import type { PayloadParameters } from '../crypto/payload-parameters.ts'
 import { type CoordinatorRound, closedContributions } from '../protocol/coordinator-round.ts'
-import { OPENING_KEY_BYTES } from '../protocol/opening.ts'
 import { findMember, planParameters } from '../protocol/round-plan.ts'
 import type { RoundDesk } from './ports.ts'
 
@@ -13,7 +12,7 @@ const OPENINGS_KEPT = 8
 export class OpenRounds implements RoundDesk {
   readonly #rounds = new Map<Digest, CoordinatorRound>()
   /** The latest published rounds, oldest first. */
-  readonly #published = new Map<Digest, CoordinatorRound>()
+  readonly #published = new Map<Digest, { readonly round: CoordinatorRound; readonly keySum: Uint8Array }>()
 
   set(round: CoordinatorRound): void {
     this.#rounds.set(round.planDigest, round)
@@ -23,10 +22,14 @@ export class OpenRounds implements RoundDesk {
     this.#rounds.delete(planDigest)
   }
 
-  /** The round is over; its opening can be had for a while. @returns the plans of those whose openings are to be discarded */
-  publish(round: CoordinatorRound): Digest[] {
+  /**
+   * The round is over; its opening can be had for a while.
+   * @param keySum encoded
+   * @returns the plans of those whose openings are to be discarded
+   */
+  publish(round: CoordinatorRound, keySum: Uint8Array): Digest[] {
     this.#rounds.delete(round.planDigest)
-    this.#published.set(round.planDigest, round)
+    this.#published.set(round.planDigest, { round, keySum })
     const overdue = [...this.#published.keys()].slice(0, -OPENINGS_KEPT)
     for (const planDigest of overdue) this.#published.delete(planDigest)
     return overdue
@@ -44,9 +47,9 @@ export class OpenRounds implements RoundDesk {
     return closedContributions(round).map(({ envelope }) => envelope)
   }
 
-  openingFor(planDigest: Digest, holder: string): number | undefined {
-    const round = this.#published.get(planDigest)
-    if (!round || !findMember(round.plan, holder)) return undefined
-    return OPENING_KEY_BYTES + planParameters(round.plan).ciphertextBytes
+  openingFor(planDigest: Digest, holder: string) {
+    const published = this.#published.get(planDigest)
+    if (!published || !findMember(published.round.plan, holder)) return undefined
+    return { keySum: published.keySum, sumBytes: planParameters(published.round.plan).ciphertextBytes }
   }
 }

@@ -1,4 +1,4 @@
-import { digestOf } from '../crypto/digest.ts'
+import { type Digest, digestOf } from '../crypto/digest.ts'
 import {
   type CoordinatorRound,
   candidateKeySums,
@@ -26,6 +26,7 @@ export interface OpenedSum {
  */
 export async function openSum(
   certified: CoordinatorRound,
+  sum: Digest,
   evidence: LogEvidence,
   context: RoundContext,
 ): Promise<OpenedSum> {
@@ -41,7 +42,7 @@ export async function openSum(
     const received = receiveShareSum(round, holder, verdict.value.envelope)
     if (received.ok) round = received.value
     else context.note({ holder, code: received.code, reason: received.reason })
-    const opened = await tryCandidates(round, tried, context)
+    const opened = await tryCandidates(round, sum, tried, context)
     if (opened) return { round, ...opened }
   }
   const { threshold } = round.plan.committee
@@ -81,14 +82,14 @@ async function blameFailure(
 const WRONG_KEY = new Set(['noise-out-of-bounds', 'sum-out-of-bounds', 'key-sum-implausible', 'check-not-zero'])
 
 /** Opens the sum with the first candidate that fits, if any; names the members that are off it. */
-async function tryCandidates(round: CoordinatorRound, tried: Set<string>, context: RoundContext) {
+async function tryCandidates(round: CoordinatorRound, sum: Digest, tried: Set<string>, context: RoundContext) {
   for (const { keySum, wrongMembers } of candidateKeySums(round)) {
     const name = digestOf(new Uint8Array(keySum.buffer))
     if (tried.has(name)) continue
     tried.add(name)
     const started = performance.now()
     try {
-      const aggregate = await context.observer.part('open', () => openAggregate(round, keySum, context))
+      const aggregate = await context.observer.part('open', () => openAggregate(round, sum, keySum, context))
       for (const holder of wrongMembers) {
         context.note({
           holder,

@@ -75,6 +75,7 @@ export function planStep(
   step: JobStep,
   inputs: Readonly<Record<string, Digest>>,
   { members, registry }: Cohort,
+  after: RoundPlan['after'],
   now: Date,
   randomness: Randomness,
 ): RoundPlan {
@@ -97,5 +98,6 @@ export function planStep(
     payload: { scheme: KEY_ADDITIVE_RLWE },
     collectUntil: new Date(now.getTime() + specification.roundTimeoutMs).toISOString(),
     registry,
+    after,
   }
 }

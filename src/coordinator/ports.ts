@@ -154,11 +154,12 @@ export interface ProposedStatement {
  */
 export interface CoordinatorStore {
   /**
-   * Appends to the journal of signed statements, which is the queue of the transparency log. A statement that is in it
-   * already, by its digest, stays where and as it is: signatures that a manifest gains later are kept with its round.
-   * @returns its position: from 0, without gaps.
+   * Appends to the journal of signed statements, which is the queue of the transparency log: all in the order given, with
+   * no other between those that are new. A statement that is in it already, by its digest, stays where and as it is:
+   * signatures that a manifest gains later are kept with its round.
+   * @returns their positions in the order given: from 0, without gaps.
    */
-  appendStatement(envelope: Envelope): Promise<number>
+  appendStatements(envelopes: readonly Envelope[]): Promise<number[]>
   /** The statements at positions ≥ from, in order, `limit` at most; each as it was appended first. */
   listStatements(from: number, limit: number): Promise<Envelope[]>
   /** The position of the statement with this digest; undefined when it was never appended. */
@@ -289,8 +290,8 @@ export interface SpoolWriter {
   abort(): Promise<void>
 }
 
-/** The name under which the opening of a published round lies in the spool of openings. */
-export const OPENING = 'opening'
+/** The name under which the sum of a round's ciphertexts lies in the spool of openings. */
+export const SUM = 'sum'
 
 /** Ciphertexts of open rounds. Durable at `commit`; chunks are read one at a time, so that no payload is ever whole in memory. */
 export interface PayloadSpool {
@@ -337,8 +338,11 @@ export interface RoundDesk {
   expectedPayload(planDigest: Digest, holder: string): PayloadParameters | undefined
   /** The candidates' contributions, once sealed the manifest's, for a member of the committee; undefined for anyone else, and before. */
   contributionsFor(planDigest: Digest, member: string): readonly Envelope[] | undefined
-  /** Bytes of a published round's opening, for a holder of its cohort, as long as it is kept; undefined otherwise. */
-  openingFor(planDigest: Digest, holder: string): number | undefined
+  /**
+   * A published round's opening, for a holder of its cohort, as long as it is kept: the encoded key sum, and how many bytes of
+   * the ciphertexts' sum lie in the openings. Undefined otherwise.
+   */
+  openingFor(planDigest: Digest, holder: string): { readonly keySum: Uint8Array; readonly sumBytes: number } | undefined
 }
 
 /**

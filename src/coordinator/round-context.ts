@@ -49,14 +49,7 @@ export interface RoundContext extends RoundParts {
   readonly signal: AbortSignal
 }
 
-/** A round whose plan is in the log. */
-export interface LoggedRound {
-  readonly round: CoordinatorRound
-  /** Position of the plan's entry. */
-  readonly start: number
-}
-
-/** What members and contributors are shown of the log: a checkpoint that t of the committee cosigned, and all from the plan on. */
+/** What members and contributors are shown of the log: a checkpoint that t of the committee cosigned, and all since the plan was made. */
 export interface LogEvidence {
   readonly checkpoint: NotedCheckpoint
   readonly range: RangeEvidence
@@ -76,14 +69,14 @@ export function dutySignal({ signal, committeeTimeoutMs }: RoundContext): AbortS
   return AbortSignal.any([signal, AbortSignal.timeout(committeeTimeoutMs)])
 }
 
-/** Has the latest checkpoint cosigned, and gives everything from the plan's entry on under it. */
+/** Has the latest checkpoint cosigned, and gives everything under it since the plan was made. */
 export async function cosignedRange(
-  { round, start }: LoggedRound,
+  round: CoordinatorRound,
   latest: NotedCheckpoint,
   context: RoundContext,
 ): Promise<LogEvidence> {
   const checkpoint = await cosign(round, latest, context)
-  return { checkpoint, range: await context.logged.range(start, checkpoint) }
+  return { checkpoint, range: await context.logged.range(round.plan.after.size, checkpoint) }
 }
 
 /** Asks each holder from the tree that it knows. */

@@ -4,6 +4,7 @@ import { type Job, type JobSpecification, jobStatement } from '../learning/job-s
 import type { JobStep } from '../learning/job-steps.ts'
 import { initialModel, type RoundOutput, roundOutput } from '../learning/round-output.ts'
 import { advanceRound, type CoordinatorRound } from '../protocol/coordinator-round.ts'
+import { openingDigest } from '../protocol/opening.ts'
 import { publicationStatement } from '../protocol/publication.ts'
 import { questionOf } from '../protocol/question.ts'
 import type { RoundPlan } from '../protocol/round-plan.ts'
@@ -208,7 +209,17 @@ async function planAndRun(
 ): Promise<OpenedRound> {
   const { record, specification, absent, hasAbandoned } = progress
   const cohort = await parts.observer.part('gather', () => gatherCohort(specification, absent, parts, signal))
-  const plan = planStep(record.job, specification, round, step, inputs, cohort, parts.clock.now(), parts.randomness)
+  const plan = planStep(
+    record.job,
+    specification,
+    round,
+    step,
+    inputs,
+    cohort,
+    parts.logged.head,
+    parts.clock.now(),
+    parts.randomness,
+  )
   const rounds = hasAbandoned ? await parts.store.listRounds(record.job) : []
   const abandonments = await collectAbandonments(questionOf(plan), rounds, parts, signal)
   await emit(
@@ -284,7 +295,8 @@ async function publishRound(
       manifest: manifestDigest(opened.round),
       contributors: opened.contributors.length,
       aggregate: opened.aggregate,
-      opening: opened.opening,
+      sum: opened.sum,
+      opening: openingDigest(opened.keySum, opened.sum),
       hashes: [...opened.hashes],
       output: { name, digest },
     },
@@ -310,7 +322,7 @@ async function publishRound(
   progress.publications.set(digest, publication)
   progress.lastPlan = published.plan
   parts.notify(record.job)
-  const overdue = parts.openRounds.publish(published)
+  const overdue = parts.openRounds.publish(published, opened.keySum)
   // Last: of what is published everybody is told, also when the disk fails now.
   await parts.spool.discard(published.planDigest)
   for (const planDigest of overdue) await parts.openings.discard(planDigest)

@@ -11,11 +11,12 @@ import { checkShares, sealContributions } from './check-shares.ts'
 import { collectContributions } from './collect-contributions.ts'
 import { collectHashes, type HashCollection } from './collect-hashes.ts'
 import { CoordinatorError } from './coordinator-error.ts'
+import { foldCiphertexts } from './fold-ciphertexts.ts'
 import type { NotedCheckpoint } from './logged-requests.ts'
 import type { OpenedAggregate } from './open-aggregate.ts'
 import { openSum } from './open-sum.ts'
 import type { RoundDurations } from './ports.ts'
-import { cosign, cosignedRange, type LoggedRound, type RoundContext } from './round-context.ts'
+import { cosign, cosignedRange, type RoundContext } from './round-context.ts'
 
 /** What a round came to, before the job has made something of it. */
 export interface OpenedRound extends OpenedAggregate {
@@ -59,11 +60,11 @@ export async function resumeRound(round: CoordinatorRound, context: RoundContext
   context.observer.planned(round.planDigest, round.plan.cohort.length)
   try {
     const clock = stopwatch()
-    const { positions, checkpoint } = await context.logged.append([round.planEnvelope, logForm(round.manifest!)])
-    const checks = await readChecks(round, positions[0], checkpoint, context)
+    const checkpoint = await context.logged.append([round.planEnvelope, logForm(round.manifest!)])
+    const checks = await readChecks(round, checkpoint, context)
     const phase = round.phase === 'sealed' ? 'sealed' : 'certified'
-    const sealed = { round: { ...round, checks, phase } as const, start: positions[0] }
-    return await openSealed(sealed, checkpoint, { planMs: 0, collectMs: 0, checkMs: 0 }, clock, context)
+    const earlier = { planMs: 0, collectMs: 0, checkMs: 0 }
+    return await openSealed({ ...round, checks, phase }, checkpoint, earlier, clock, context)
   } catch (error) {
     throw await abandonRound(round.planDigest, error, context)
   }
@@ -72,11 +73,16 @@ export async function resumeRound(round: CoordinatorRound, context: RoundContext
 /** The share checks of a round that another life of the process collected: its log has them. */
 async function readChecks(
   { plan, planEnvelope }: CoordinatorRound,
-  start: number,
   checkpoint: NotedCheckpoint,
   { logged, key }: RoundContext,
 ): Promise<ReadonlyMap<string, Envelope>> {
-  const log = readRoundLog(plan, planEnvelope, await logged.range(start, checkpoint), checkpoint, key.publicKey)
+  const log = readRoundLog(
+    plan,
+    planEnvelope,
+    await logged.range(plan.after.size, checkpoint),
+    checkpoint,
+    key.publicKey,
+  )
   if (!log.ok) throw new CoordinatorError('round-abandoned', `The log of the round cannot be read: ${log.reason}`)
   return new Map(log.value.checks.map((check) => [bodiesOf(shareCheckStatement, [check])[0].member, check]))
 }
@@ -84,34 +90,34 @@ async function readChecks(
 async function carryRound(planned: CoordinatorRound, context: RoundContext): Promise<OpenedRound> {
   const { observer } = context
   const clock = stopwatch()
-  const { start, cosigned } = await observer.part('plan', () => logPlan(planned, context))
+  const cosigned = await observer.part('plan', () => logPlan(planned, context))
   const planMs = clock()
-  const collected = await observer.part('collect', () =>
-    collectContributions({ round: planned, start }, cosigned, context),
-  )
+  const collected = await observer.part('collect', () => collectContributions(planned, cosigned, context))
   const collectMs = clock()
   const sealed = await observer.part('check', async () =>
-    sealContributions(await checkShares({ round: collected, start }, context), context),
+    sealContributions(await checkShares(collected, context), context),
   )
   const checkMs = clock()
-  const earlier = { planMs, collectMs, checkMs }
-  return openSealed({ round: sealed.round, start }, sealed.checkpoint, earlier, clock, context)
+  return openSealed(sealed.round, sealed.checkpoint, { planMs, collectMs, checkMs }, clock, context)
 }
 
 async function logPlan(planned: CoordinatorRound, context: RoundContext) {
-  const { positions, checkpoint } = await context.logged.append([planned.planEnvelope])
-  return { start: positions[0], cosigned: await cosign(planned, checkpoint, context) }
+  const checkpoint = await context.logged.append([planned.planEnvelope])
+  return cosign(planned, checkpoint, context)
 }
 
-/** Certifies and opens a sealed set, while its contributors hash their ciphertexts. */
+/** Certifies and opens a sealed set; meanwhile its ciphertexts are added up, and its contributors hash theirs. */
 async function openSealed(
-  sealed: LoggedRound,
+  sealed: CoordinatorRound,
   checkpoint: NotedCheckpoint,
   earlier: Pick<RoundDurations, 'planMs' | 'collectMs' | 'checkMs'>,
   clock: () => number,
   context: RoundContext,
 ): Promise<OpenedRound> {
-  const hashes = collectHashes(sealed.round, context.holders, context, context.note)
+  const folding = foldCiphertexts(sealed, context)
+  const hashing = folding.then((sum) => collectHashes(sealed, sum, context.holders, context, context.note))
+  // A fault of either is met where the round waits for it; until then it must not end the process.
+  hashing.catch(() => undefined)
   try {
     const { certified, evidence } = await context.observer.part('certify', () =>
       certifySealed(sealed, checkpoint, context),
@@ -120,23 +126,24 @@ async function openSealed(
     // For auditors: nobody in the round waits for it.
     const logged = logCertificate(certified, context)
     logged.catch(() => undefined)
-    const opened = await context.observer.part('answer', () => openSum(certified, evidence, context))
+    const opened = await context.observer.part('answer', async () =>
+      openSum(certified, await folding, evidence, context),
+    )
     await logged
     const answerMs = clock() - opened.openMs
-    return await finishRound(opened, hashes, { ...earlier, certifyMs, answerMs, openMs: opened.openMs }, context)
+    return await finishRound(opened, await hashing, { ...earlier, certifyMs, answerMs, openMs: opened.openMs }, context)
   } catch (error) {
-    hashes.abandon()
+    hashing.then((hashes) => hashes.abandon()).catch(() => undefined)
     throw error
   }
 }
 
-async function certifySealed(sealed: LoggedRound, checkpoint: NotedCheckpoint, context: RoundContext) {
+async function certifySealed(sealed: CoordinatorRound, checkpoint: NotedCheckpoint, context: RoundContext) {
   const evidence = await cosignedRange(sealed, checkpoint, context)
   // Once a round is enough for readers of the log, and nobody in the round waits for it; nor does it fail for the lack of it.
   context.logged.publish(evidence.checkpoint).catch(() => undefined)
   // The certificate of a round that was resumed stands: the store has it, and takes no step back.
-  const { phase } = sealed.round
-  const certified = phase === 'certified' ? sealed.round : await certifyManifest(sealed.round, evidence, context)
+  const certified = sealed.phase === 'certified' ? sealed : await certifyManifest(sealed, evidence, context)
   return { certified, evidence }
 }
 

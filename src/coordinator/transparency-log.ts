@@ -7,7 +7,7 @@ import { LogError } from '../log/log-error.ts'
 import type { LogSource } from '../log/log-source.ts'
 import type { LogStorage } from '../log/log-storage.ts'
 import { createLog, type LogWriter, openLogWriter, type SignedCheckpoint } from '../log/log-writer.ts'
-import { leafHash } from '../log/merkle-hash.ts'
+import { equalBytes, leafHash } from '../log/merkle-hash.ts'
 import { proveConsistency, proveInclusion } from '../log/merkle-proof.ts'
 import type { NoteKey } from '../log/note-key.ts'
 import { type LogRange, proveRange } from '../log/range-proof.ts'
@@ -21,7 +21,7 @@ const JOURNAL_PAGE = 64
 /** As much of the store as the log needs. */
 export type LogJournal = Pick<
   CoordinatorStore,
-  'appendStatement' | 'listStatements' | 'findStatement' | 'findPayload' | 'log'
+  'appendStatements' | 'listStatements' | 'findStatement' | 'findPayload' | 'log'
 >
 
 /**
@@ -125,8 +125,7 @@ class JournalLog implements TransparencyLog {
   async append(statements: readonly Envelope[]): Promise<{ positions: number[]; checkpoint: SignedCheckpoint }> {
     // Before the journal has it: a statement that has no entry would stop the log for ever.
     for (const statement of statements) encodeLogEntry(statement)
-    const positions: number[] = []
-    for (const statement of statements) positions.push(await this.#store.appendStatement(statement))
+    const positions = await this.#store.appendStatements(statements)
     const covered = positions.every((position) => position < this.#checkpoint.size)
     return { positions, checkpoint: covered ? this.#checkpoint : await this.catchUp() }
   }
@@ -164,26 +163,33 @@ class JournalLog implements TransparencyLog {
 
   /**
    * Appends to the log what the journal has beyond it. Another coordinator may do the same at any moment: then this one is
-   * overtaken, or finds its entries there, and goes on from where the log now ends.
+   * overtaken, and goes on from where the log now ends.
    */
   async #followJournal(): Promise<SignedCheckpoint> {
     for (;;) {
-      const { size } = this.#checkpoint
-      const entries = await this.#readJournal(size)
-      if (entries.length === 0) return this.#checkpoint
       try {
-        await this.#withWriter((writer) => appendAt(writer, entries, size))
+        if (await this.#withWriter((writer) => this.#appendNext(writer))) return this.#checkpoint
       } catch (fault) {
         if (!(fault instanceof LogError && fault.code === 'writer-overtaken')) throw fault
       }
-      if (this.#checkpoint.size > size) continue
-      await this.#openWriter()
-      if (this.#checkpoint.size === size) throw notOnePast(`the log does not grow beyond ${size}`)
     }
   }
 
-  /** The entries that the journal has from a position, as many as one commit takes. */
-  async #readJournal(from: number): Promise<Uint8Array[]> {
+  /**
+   * Appends what the journal has where the log ends, as much as one commit takes. Nothing of it is looked up in the log:
+   * the statements of a journal are all different, an entry holds its statement or the hash of it, and the log is the
+   * journal's beginning: since its writer was opened (`requireSameEnd`), and by each commit, which is of no other tree.
+   * @returns whether that was all
+   */
+  async #appendNext(writer: LogWriter): Promise<boolean> {
+    const { size } = writer.checkpoint
+    const { entries, isRest } = await this.#readJournal(size)
+    await writer.appendNew(size, entries)
+    return isRest
+  }
+
+  /** The entries that the journal has from a position, as many as one commit takes, and whether these are all. */
+  async #readJournal(from: number): Promise<{ entries: Uint8Array[]; isRest: boolean }> {
     const entries: Uint8Array[] = []
     let bytes = 0
     for (;;) {
@@ -191,10 +197,12 @@ class JournalLog implements TransparencyLog {
       for (const statement of page) {
         const entry = encodeLogEntry(statement)
         bytes += entry.length + 2
-        if (bytes > COMMIT_ENTRY_BYTES_MAX || entries.length === COMMIT_ENTRIES_MAX) return entries
+        if (bytes > COMMIT_ENTRY_BYTES_MAX || entries.length === COMMIT_ENTRIES_MAX) {
+          return { entries, isRest: false }
+        }
         entries.push(entry)
       }
-      if (page.length < JOURNAL_PAGE) return entries
+      if (page.length < JOURNAL_PAGE) return { entries, isRest: true }
     }
   }
 
@@ -211,21 +219,24 @@ class JournalLog implements TransparencyLog {
     }
   }
 
+  /**
+   * The log as it is stored now. Over a database that was put back beneath this process it would not go on from what this
+   * process published: the next tree would be a fork.
+   */
   async #openWriter(): Promise<LogWriter> {
+    const { size, root } = this.#checkpoint
     const writer = await openLogWriter(this.#storage, this.#signer)
     await requireSameEnd(this.#store, writer.checkpoint.size)
+    if (
+      writer.checkpoint.size < size ||
+      (writer.checkpoint.size === size && !equalBytes(writer.checkpoint.root, root))
+    ) {
+      throw notOnePast(`the log does not go on from the tree of size ${size} that was published`)
+    }
     this.#writer = writer
     if (writer.checkpoint.size > this.#checkpoint.size) this.#checkpoint = writer.checkpoint
     return writer
   }
-}
-
-/** Appends what the journal has from `start`, where the log must end. */
-async function appendAt(writer: LogWriter, entries: readonly Uint8Array[], start: number): Promise<void> {
-  const { positions } = await writer.append(entries)
-  const stray = positions.findIndex((position, i) => position !== start + i)
-  if (stray < 0) return
-  throw notOnePast(`the statement ${start + stray} of the journal is entry ${positions[stray]} of the log`)
 }
 
 /** The last entry of the log is the statement of the journal at its position: a journal from an older backup has another, or none. */

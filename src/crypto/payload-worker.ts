@@ -34,7 +34,7 @@ export type WorkerRequest =
       readonly challenge: Uint8Array
     }
   | {
-      readonly kind: 'prepare-pad' | 'expand-ahead' | 'pack' | 'open'
+      readonly kind: 'prepare-pad' | 'expand-ahead' | 'take-sum' | 'open'
       readonly vector: number
       readonly chunkIndex: number
     }
@@ -103,8 +103,8 @@ function handle(scheme: PayloadScheme, request: WorkerRequest): WorkerResult {
     case 'add':
       accumulatorOf(scheme, request.vector, request.chunkIndex).addSum(request.bytes, request.contributorCount)
       return undefined
-    case 'pack':
-      return accumulatorOf(scheme, request.vector, request.chunkIndex).pack()
+    case 'take-sum':
+      return takeSum(scheme, request.vector, request.chunkIndex)
     case 'hash':
       hasherOf(request.vector).add(request.chunkIndex, request.bytes)
       return undefined
@@ -153,9 +153,20 @@ function open(scheme: PayloadScheme, vector: number, chunkIndex: number): Float6
   if (keySum === undefined) throw new CryptoError('nothing-to-open', 'Set the key sum before opening.')
   const accumulator = accumulatorOf(scheme, vector, chunkIndex)
   const sums = accumulator.open(keySum)
-  accumulator.dispose()
-  aggregationOf(vector).accumulators.delete(chunkIndex)
+  drop(vector, chunkIndex)
   return sums
+}
+
+function takeSum(scheme: PayloadScheme, vector: number, chunkIndex: number): Uint8Array {
+  const packed = accumulatorOf(scheme, vector, chunkIndex).pack()
+  drop(vector, chunkIndex)
+  return packed
+}
+
+function drop(vector: number, chunkIndex: number): void {
+  const { accumulators } = aggregationOf(vector)
+  accumulators.get(chunkIndex)?.dispose()
+  accumulators.delete(chunkIndex)
 }
 
 function accumulatorOf(scheme: PayloadScheme, vector: number, chunkIndex: number): ChunkAccumulator {

@@ -85,19 +85,18 @@ export interface VectorAggregation {
    */
   add(chunkIndex: number, bytes: Uint8Array): Promise<void>
   /**
-   * Adds what `packChunk` gave elsewhere for the sum of `contributorCount` contributions, which count against the plan's
+   * Adds what `takeSum` gave elsewhere for the sum of `contributorCount` contributions, which count against the plan's
    * limit and in the bounds of `openChunk` as if they had been added one by one: how a holder opens a published sum.
    *
    * @throws (rejects) CryptoError as `add` | `parameters-out-of-range` unless `contributorCount` is 1 or more
    */
   addSum(chunkIndex: number, bytes: Uint8Array, contributorCount: number): Promise<void>
   /**
-   * The sum of what was added to a chunk so far, modulo q, packed as a contribution's chunk is. Ask before `openChunk`, which
-   * drops it.
+   * The sum of what was added to a chunk so far, modulo q, packed as a contribution's chunk is; on success it is dropped here.
    *
    * @throws (rejects) CryptoError `nothing-to-open` | `chunk-out-of-range` | `worker-died` | `workers-closed`
    */
-  packChunk(chunkIndex: number): Promise<Uint8Array>
+  takeSum(chunkIndex: number): Promise<Uint8Array>
   /** Expands a chunk's public polynomials while waiting for contributions or for the key sum: 256 KiB for a full chunk. */
   expandAhead(chunkIndex: number): Promise<void>
   /**
@@ -271,9 +270,9 @@ function createAggregation(parameters: PayloadParameters, calls: VectorCalls): V
   return {
     add: (chunkIndex, bytes) => addSum(chunkIndex, bytes, 1),
     addSum,
-    packChunk: async (chunkIndex) => {
+    takeSum: async (chunkIndex) => {
       chunkGeometry(parameters, chunkIndex)
-      return (await toChunk(chunkIndex, { kind: 'pack', vector, chunkIndex })) as Uint8Array
+      return (await toChunk(chunkIndex, { kind: 'take-sum', vector, chunkIndex })) as Uint8Array
     },
     expandAhead: async (chunkIndex) => {
       chunkGeometry(parameters, chunkIndex)

@@ -7,7 +7,9 @@ import { RESIDUE_BITS, RING_DEGREE, RING_MODULUS } from './ring-constants.ts'
 /**
  * The public polynomials a_0, a_1, … of a round: nobody chooses them, nobody sends them, everybody expands them from the
  * digest of the round's plan. Uniform below q, and taken to be in NTT form already, which changes nothing about their
- * distribution and saves a transform (as in NewHope and Kyber; AES as the expander as in FrodoKEM, section 2.2.5).
+ * distribution and saves a transform (as in NewHope and Kyber; AES as the expander as in FrodoKEM, section 2.2.5). In NTT
+ * form residue i is the value at root^(2·rev11(i)+1), root the smallest primitive 4096th root of unity mod q, rev11 the
+ * reversal of 11 bits (SEAL's order; test/vectors/payload.json).
  *
  * key       = SHA-256("sluice/public-polynomials/v1" || plan digest), the text in ASCII without terminator
  * stream    = AES-256-CTR(key); the counter block is a 128-bit big-endian integer

@@ -68,13 +68,17 @@ const positiveWhenSchema = z.union([
   z.strictObject({ oneOf: z.array(comparableSchema).min(1).max(256) }),
 ])
 
+/** The zod schema of one {@link Feature}. */
+export const featureFieldSchema = z.discriminatedUnion('kind', [
+  numericFeatureSchema,
+  categoricalFeatureSchema,
+  booleanFeatureSchema,
+])
+
 /** The zod schema of {@link FeatureSchema}, for embedding in a job's schema. Throws nothing by itself. */
 export const featureSchemaSchema = z
   .strictObject({
-    features: listField(
-      z.discriminatedUnion('kind', [numericFeatureSchema, categoricalFeatureSchema, booleanFeatureSchema]),
-      { min: 1, max: FEATURES_MAX },
-    ),
+    features: listField(featureFieldSchema, { min: 1, max: FEATURES_MAX }),
     label: z.strictObject({ name: nameSchema, column: columnSchema, positiveWhen: positiveWhenSchema }),
   })
   .superRefine((schema, context) => {

@@ -16,18 +16,30 @@ export interface TileFile {
   readonly bytes: Uint8Array
 }
 
+/** What follows from a commit record, and may be written any number of times. */
+export interface CommittedWrites {
+  /** Every bundle and hash tile that changes. */
+  readonly tiles: readonly TileFile[]
+  /** Of the entries that the commit adds. */
+  readonly leaves: readonly LeafPosition[]
+  /** Of the tree after the commit. */
+  readonly size: number
+  /** Its checkpoint as the log signed it, up to `NOTE_BYTES_MAX` bytes. */
+  readonly note: string
+}
+
 /**
  * Where a log lives. One writer uses it at a time; that a second one cannot do harm is the work of `compareAndSwap`, not
  * of a lock.
  *
- * The order of a writer's calls is what makes a log crash-safe (`log-writer.ts`): the *commit record*, which holds the
- * signed checkpoint and the entries it adds, is swapped in first, and from then on the tree is decided; tiles and leaf
- * positions follow from it and are written next, as often as it takes; the checkpoint is published last, when everything
- * under it can be read.
+ * The order of the writes is what makes a log crash-safe (`log-writer.ts`): the *commit record*, which holds the signed
+ * checkpoint and the entries it adds, is swapped in first, and from then on the tree is decided; tiles and leaf positions
+ * follow from it and are written next, as often as it takes; the checkpoint is published last, when everything under it
+ * can be read. The first step is a call of its own, {@link LogStorage.compareAndSwap}; the order of the others is kept
+ * within {@link LogStorage.writeCommitted}.
  *
  * - *Durability*: when a method that writes resolves, the write survives the death of the process and of the machine.
- *   When it rejects, the write may have happened or not; of several tiles or positions some may have been written, half
- *   of one is never seen.
+ *   When it rejects, the write may have happened or not, or a beginning of it; half a tile is never seen.
  * - *Idempotency*: every write may be repeated with the same arguments and resolves alike, `compareAndSwap` excepted.
  * - *Concurrency*: calls may overlap, also from several processes. A read sees every write that resolved before it began.
  * - *Retries*: an implementation may retry within a call what it knows not to have happened. The writer does not retry: it
@@ -47,15 +59,15 @@ export interface LogStorage extends LogReader {
    */
   compareAndSwap(expected: Digest | undefined, next: Uint8Array): Promise<boolean>
   /**
-   * Stores tiles, all of one commit in one call, so that a commit costs few round trips. All writers that ever write to a
-   * path write the same bytes there, so the last may win, or the first. The bytes of a tile begin with those of every
-   * narrower tile of its number.
+   * Writes what follows from a commit: tiles, then positions, then the publication, as by {@link publish}. Whoever sees a
+   * later one sees all before it, also when the call fails or its process dies; all at once is best (a transaction).
+   *
+   * All writers that ever write to a path write the same bytes there, so the last may win, or the first. The bytes of a
+   * tile begin with those of every narrower tile of its number. A leaf that has a position already keeps it.
    */
-  putTiles(tiles: readonly TileFile[]): Promise<void>
+  writeCommitted(committed: CommittedWrites): Promise<void>
   /** Forgets the partial tiles (`<path>.p/…`) of the paths of full tiles; there may be none. */
   discardPartialTiles(paths: readonly string[]): Promise<void>
-  /** Stores positions; a leaf that has one already keeps it. */
-  putPositions(leaves: readonly LeafPosition[]): Promise<void>
   /** Positions of these leaves, in this order; undefined for a leaf that the log does not have. */
   findPositions(leafHashes: readonly Digest[]): Promise<(number | undefined)[]>
   /**

@@ -35,6 +35,13 @@ export interface LogWriter {
    */
   append(entries: readonly Uint8Array[]): Promise<Appended>
   /**
+   * As {@link append}, without the lookup: for the one who knows that the log has none of these entries, and that no two
+   * of them are the same. Entries that it does have would be in it twice.
+   * @param start where the log ends: the position of the first entry
+   * @throws as {@link append}, and `writer-overtaken` when the log ends elsewhere (nothing happened)
+   */
+  appendNew(start: number, entries: readonly Uint8Array[]): Promise<SignedCheckpoint>
+  /**
    * Publishes the note of the latest checkpoint with more signatures on it.
    * @returns false when the log has grown since: cosignatures of an older tree are not published
    * @throws LogError `not-this-log` unless the note is of the very tree; `malformed-note`, `malformed-checkpoint`;
@@ -87,16 +94,15 @@ export async function openLogWriter(storage: LogStorage, signer: LogSigner): Pro
   return new StorageLogWriter(storage, signer, { tree, checkpoint, record: digestOf(record) })
 }
 
-/** What follows from a commit, in the order in which a reader may come to need it: publication after all under it. */
+/** What follows from a commit; last what no reader needs, once the full tiles are there. */
 async function applyCommit(
   storage: LogStorage,
   { tiles, leaves }: WrittenTree,
   fromSize: number,
   checkpoint: SignedCheckpoint,
 ): Promise<void> {
-  await storage.putTiles(tiles)
-  await storage.putPositions(leaves.map((leaf, i) => ({ leafHash: toHex(leaf), position: fromSize + i })))
-  await storage.publish(checkpoint.size, checkpoint.note)
+  const positions = leaves.map((leaf, i) => ({ leafHash: toHex(leaf), position: fromSize + i }))
+  await storage.writeCommitted({ tiles, leaves: positions, size: checkpoint.size, note: checkpoint.note })
   await discardFilledPartials(storage, fromSize, checkpoint.size)
 }
 
@@ -128,6 +134,15 @@ class StorageLogWriter implements LogWriter {
     return this.#inTurn(() => this.#append(entries))
   }
 
+  appendNew(start: number, entries: readonly Uint8Array[]): Promise<SignedCheckpoint> {
+    return this.#inTurn(async () => {
+      requireBatchSize(entries)
+      if (start !== this.checkpoint.size) throw overtaken()
+      await this.#commit(entries)
+      return this.checkpoint
+    })
+  }
+
   publishCosigned(note: string): Promise<boolean> {
     return this.#inTurn(() => this.#publishCosigned(note))
   }
@@ -143,19 +158,22 @@ class StorageLogWriter implements LogWriter {
       positions.set(hash, this.#state.tree.edge.size + fresh.length)
       fresh.push(entries[i])
     }
-    if (fresh.length > 0) await this.#stopOnFault(() => this.#commit(fresh))
+    await this.#commit(fresh)
     return { positions: leafHashes.map((hash) => Number(positions.get(hash))), checkpoint: this.checkpoint }
   }
 
   async #commit(entries: readonly Uint8Array[]): Promise<void> {
+    // A commit of nothing could repeat a record, and no two are alike.
+    if (entries.length > 0) await this.#stopOnFault(() => this.#commitSome(entries))
+  }
+
+  async #commitSome(entries: readonly Uint8Array[]): Promise<void> {
     const { tree: before, checkpoint, record } = this.#state
     const written = writeTiles(before, entries)
     // The signature stays in this process until the swap is done: a log never lets two continuations of one tree out.
     const note = signCheckpoint({ size: written.tree.edge.size, root: written.tree.root }, this.#signer)
     const bytes = encodeCommit({ fromSize: checkpoint.size, note, entries })
-    if (!(await this.#storage.compareAndSwap(record, bytes))) {
-      throw new LogError('writer-overtaken', 'Another writer has moved the log on: open it again to follow.')
-    }
+    if (!(await this.#storage.compareAndSwap(record, bytes))) throw overtaken()
     const next = openOwn(note, this.#signer)
     await applyCommit(this.#storage, written, checkpoint.size, next)
     this.#state = { tree: written.tree, checkpoint: next, record: digestOf(bytes) }
@@ -206,6 +224,10 @@ function requireRoot({ edge, root }: CommittedTree, checkpoint: Checkpoint): voi
   if (edge.size !== checkpoint.size || !equalBytes(root, checkpoint.root)) {
     throw corrupt(`the tiles do not hash to the signed root at size ${checkpoint.size}`)
   }
+}
+
+function overtaken(): LogError {
+  return new LogError('writer-overtaken', 'Another writer has moved the log on: open it again to follow.')
 }
 
 function corrupt(what: string): LogError {

@@ -1,9 +1,10 @@
 import { type Digest, digestOf } from '../crypto/digest.ts'
-import type { LeafPosition, LogStorage, TileFile } from './log-storage.ts'
+import type { CommittedWrites, LeafPosition, LogStorage, TileFile } from './log-storage.ts'
 
 /**
  * A log in memory, for the simulator and for tests. Durable as long as the object lives: several writers, one after the
- * other or at once, may work on it as on any storage.
+ * other or at once, may work on it as on any storage. The steps of {@link writeCommitted} are methods of their own: tests
+ * stop between them, and damage what was written.
  */
 export class MemoryLogStorage implements LogStorage {
   #commit: Uint8Array | undefined
@@ -19,6 +20,12 @@ export class MemoryLogStorage implements LogStorage {
     if ((this.#commit && digestOf(this.#commit)) !== expected) return false
     this.#commit = new Uint8Array(next)
     return true
+  }
+
+  async writeCommitted({ tiles, leaves, size, note }: CommittedWrites): Promise<void> {
+    await this.putTiles(tiles)
+    await this.putPositions(leaves)
+    await this.publish(size, note)
   }
 
   async putTiles(tiles: readonly TileFile[]): Promise<void> {

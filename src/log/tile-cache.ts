@@ -15,13 +15,12 @@ export function cacheTiles(storage: LogStorage, maxBytes: number = TILE_CACHE_BY
   return {
     readCommit: () => storage.readCommit(),
     compareAndSwap: (expected, next) => storage.compareAndSwap(expected, next),
-    putPositions: (leaves) => storage.putPositions(leaves),
     findPositions: (leafHashes) => storage.findPositions(leafHashes),
     publish: (size, note) => storage.publish(size, note),
     readCheckpoint: () => storage.readCheckpoint(),
-    async putTiles(given) {
-      await storage.putTiles(given)
-      for (const { path, bytes } of given) tiles.keep(path, bytes)
+    async writeCommitted(committed) {
+      await storage.writeCommitted(committed)
+      for (const { path, bytes } of committed.tiles) tiles.keep(path, bytes)
     },
     async discardPartialTiles(paths) {
       for (const path of paths) tiles.forgetPartials(path)

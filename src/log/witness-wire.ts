@@ -18,9 +18,6 @@ export interface AddCheckpointRequest {
 /** UTF-8 bytes of the longest request that is parsed. */
 export const ADD_CHECKPOINT_BYTES_MAX: number = NOTE_BYTES_MAX + (PROOF_HASHES_MAX + 2) * 64
 
-/** The type of {@link formatKnownSize}'s body, which tells a size conflict from a fork (tlog-witness, add-checkpoint). */
-export const KNOWN_SIZE_CONTENT_TYPE = 'text/x.tlog.size'
-
 /** The request body: `old <size>`, the proof, an empty line, the checkpoint (tlog-witness, add-checkpoint). */
 export function formatAddCheckpoint({ oldSize, proof, note }: AddCheckpointRequest): string {
   return `${[`old ${oldSize}`, ...proof.map(toBase64), ''].join('\n')}\n${note}`

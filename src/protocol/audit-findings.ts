@@ -14,6 +14,7 @@ export type FindingCode =
   | 'plan-not-logged'
   | 'repeated-round'
   | 'registry-not-logged'
+  | 'head-not-logged'
   | 'member-has-left'
   | 'input-not-published'
   // round
@@ -25,7 +26,7 @@ export type FindingCode =
   | 'second-certificate'
   | 'second-publication'
   | 'candidates-mismatch'
-  | 'checks-not-logged'
+  | 'shares-disputed'
   | 'manifest-mismatch'
   | 'bad-endorsement'
   | 'sum-unverified'

@@ -1,15 +1,13 @@
+import type { Digest } from '../crypto/digest.ts'
 import { isSignedBy } from '../crypto/envelope.ts'
 import { keyIdOf } from '../crypto/statement-key.ts'
 import type { Objection } from './audit-findings.ts'
 import { type AuditedRound, type LoggedBody, missingBefore } from './audit-round.ts'
 import { type Certificate, certificateStatement } from './certificate.ts'
-import { dealingStatement } from './dealing.ts'
 import { manifestStatement } from './manifest.ts'
-import { payloadHashStatement } from './payload-hash.ts'
+import { isSignedHash } from './payload-hash.ts'
 import type { Publication, SignedHash } from './publication.ts'
 import { findMember } from './round-plan.ts'
-import { shareCheckStatement } from './share-check.ts'
-import { statementBytes } from './statement.ts'
 
 /*
  * What follows a manifest: the certificate, and the publication.
@@ -28,15 +26,7 @@ export function enterCertificate(round: AuditedRound, { body }: LoggedBody<Certi
       : [{ code: 'manifest-mismatch', reason: 'The certificate is of another manifest than was logged.' }]
   }
   round.certified = true
-  return [...findUnloggedChecks(round), ...checkEndorsements(round, body)]
-}
-
-/** No honest member endorses a manifest whose checks it cannot see. */
-function findUnloggedChecks(round: AuditedRound): Objection[] {
-  if (!round.lacksChecks) return []
-  round.lacksChecks = false
-  const reason = 'The manifest rests on share checks that were not logged before it.'
-  return [{ code: 'checks-not-logged', reason, restsOn: [shareCheckStatement, dealingStatement] }]
+  return checkEndorsements(round, body)
 }
 
 function checkEndorsements({ plan, manifest }: AuditedRound, { endorsements }: Certificate): Objection[] {
@@ -83,7 +73,7 @@ export function enterPublication(round: AuditedRound, { body }: LoggedBody<Publi
     const reason = `The publication speaks of ${body.contributors} contributors; the manifest has ${contributions.length}.`
     objections.push({ code: 'contributions-mismatch', reason })
   }
-  return [...objections, ...findUnloggedChecks(round), ...checkHashes(round, body)]
+  return [...objections, ...checkHashes(round, body)]
 }
 
 /** The contributors of a published sum that have signed no hash of their ciphertext; of the manifest's. */
@@ -93,9 +83,9 @@ export function findWithoutHash({ manifest }: AuditedRound, { hashes }: Publicat
 }
 
 function checkHashes(round: AuditedRound, publication: Publication): Objection[] {
-  const { hashes } = publication
+  const { hashes, sum } = publication
   const wrong = hashes.filter(
-    (signed, i) => !isSignedHash(round, signed) || hashes.findIndex(({ holder }) => holder === signed.holder) !== i,
+    (signed, i) => !isHashOf(round, sum, signed) || hashes.findIndex(({ holder }) => holder === signed.holder) !== i,
   )
   const objections: Objection[] = wrong.map(({ holder }) => ({
     code: 'bad-payload-hash',
@@ -110,13 +100,9 @@ function checkHashes(round: AuditedRound, publication: Publication): Objection[]
   return objections
 }
 
-/** The `payload-hash` statement is rebuilt byte for byte: a publication carries only what is not in it already. */
-function isSignedHash({ plan, planDigest, manifest }: AuditedRound, { holder, hash, signature }: SignedHash): boolean {
-  const author = findMember(plan, holder)
-  if (!author || !manifest!.body.contributions.some((each) => each.holder === holder)) return false
-  const body = { plan: planDigest, manifest: manifest!.digest, holder, hash }
-  const payload = statementBytes(payloadHashStatement, body)
-  const sig = new Uint8Array(Buffer.from(signature, 'base64'))
-  const signatures = [{ keyid: keyIdOf(author.statementKey), sig }]
-  return isSignedBy({ payloadType: payloadHashStatement.payloadType, payload, signatures }, author.statementKey)
+function isHashOf(round: AuditedRound, sum: Digest, claim: SignedHash): boolean {
+  const { plan, planDigest, manifest } = round
+  const author = findMember(plan, claim.holder)
+  if (!author || !manifest!.body.contributions.some(({ holder }) => holder === claim.holder)) return false
+  return isSignedHash(author.statementKey, { plan: planDigest, manifest: manifest!.digest, sum }, claim)
 }

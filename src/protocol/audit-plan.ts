@@ -3,6 +3,7 @@ import type { Envelope } from '../crypto/envelope.ts'
 import type { StatementPublicKey } from '../crypto/statement-key.ts'
 import type { Verdict } from '../sluice-error.ts'
 import type { Objection } from './audit-findings.ts'
+import type { LogPast } from './audit-past.ts'
 import type { RegistryHistory } from './audit-registry.ts'
 import type { Refusal } from './protocol-error.ts'
 import { publicationStatement } from './publication.ts'
@@ -64,6 +65,13 @@ export function checkMembers(plan: RoundPlan, history: RegistryHistory): Objecti
     const reason = `The cohort has ${holder}, whose membership under these keys had just ended.`
     return [{ code: 'member-has-left', reason, holder, severity: 'remark' }]
   })
+}
+
+/** The plan was made after a tree that this log has been: from there members read the log, and miss nothing of the round. */
+export function checkPlace({ after }: RoundPlan, past: LogPast): Objection[] {
+  if (past.had(after)) return []
+  const reason = `The plan names a tree of ${after.size} entries that the log never was before it.`
+  return [{ code: 'head-not-logged', reason }]
 }
 
 /** Whether two entries name one holder under one organisation and the same keys. */

@@ -11,6 +11,7 @@ import {
   enterDealing,
   enterManifest,
   enterShareCheck,
+  explainFailure,
   type LoggedBody,
   nameOf,
   toLogged,
@@ -34,14 +35,15 @@ type Rule = (envelope: Envelope) => Judged
 
 /**
  * The rounds of a log: takes in what follows their plans, in order. A round that is over leaves its digest and how it ended.
- * Of an `unsound` round nothing more is looked at: its plan, or its candidates, are impossible.
+ * Of an `unsound` round nothing more is looked at: its plan, or its candidates, are impossible. A coordinator that died before it
+ * logged a plan may abandon it afterwards: `never-planned`.
  */
 export class AuditedRounds {
   readonly #coordinatorKey: StatementPublicKey
   readonly #onPublished: (publication: Publication) => void
   readonly #rules: ReadonlyMap<string, Rule>
   readonly #open = new Map<Digest, AuditedRound>()
-  readonly #over = new Map<Digest, 'published' | 'abandoned' | 'unsound'>()
+  readonly #over = new Map<Digest, 'published' | 'abandoned' | 'never-planned' | 'unsound'>()
   readonly #questions = new AuditedQuestions()
   readonly #exclusions: StatementSummary['exclusions'][number][] = []
   readonly #setAside: StatementSummary['setAside'][number][] = []
@@ -88,6 +90,12 @@ export class AuditedRounds {
 
   knows(planDigest: Digest): boolean {
     return this.#open.has(planDigest) || this.#over.has(planDigest)
+  }
+
+  /** Whether a plan that comes now was given up before. */
+  wasGivenUp(planDigest: Digest): boolean {
+    const end = this.#over.get(planDigest)
+    return end === 'abandoned' || end === 'never-planned'
   }
 
   begin(round: AuditedRound): void {
@@ -149,7 +157,7 @@ export class AuditedRounds {
     this.#questions.drop(round)
     this.#open.delete(round.planDigest)
     this.#over.set(round.planDigest, 'abandoned')
-    return []
+    return explainFailure(round)
   }
 
   /** Why a statement is not welcome for a plan that is not open. */
@@ -157,8 +165,12 @@ export class AuditedRounds {
     const end = this.#over.get(plan)
     const isPublication = payloadType === publicationStatement.payloadType
     const isAbandonment = payloadType === abandonmentStatement.payloadType
-    if (end === undefined) {
-      const reason = `A ${nameOf(payloadType)} of a plan that the log does not have before it.`
+    if (isAbandonment && (end === undefined || end === 'never-planned')) {
+      this.#over.set(plan, 'never-planned')
+      return []
+    }
+    if (end === undefined || end === 'never-planned') {
+      const reason = `The ${nameOf(payloadType)} is of a plan that the log does not have before it.`
       return [{ code: 'plan-not-logged', reason, restsOn: [roundPlanStatement] }]
     }
     // The same end again says nothing new, and what follows an unsound plan is not looked at.
@@ -169,8 +181,8 @@ export class AuditedRounds {
     }
     if (isPublication) return [{ code: 'second-publication', reason: 'The plan was published before.' }]
     if (end === 'published') {
-      return [{ code: 'wrong-order', reason: `A ${nameOf(payloadType)} after the publication of its plan.` }]
+      return [{ code: 'wrong-order', reason: `The ${nameOf(payloadType)} comes after the publication of its plan.` }]
     }
-    return [{ code: 'after-abandonment', reason: `A ${nameOf(payloadType)} of a plan that was abandoned before.` }]
+    return [{ code: 'after-abandonment', reason: `The ${nameOf(payloadType)} is of a plan that was abandoned before.` }]
   }
 }

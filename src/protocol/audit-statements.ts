@@ -3,8 +3,10 @@ import { type Envelope, statementDigest } from '../crypto/envelope.ts'
 import type { StatementPublicKey } from '../crypto/statement-key.ts'
 import type { LogEntry } from '../log/log-entry.ts'
 import type { Finding, Objection, StatementSummary } from './audit-findings.ts'
-import { checkJob, checkMembers, isSameMember, type JobHistory, type JobReader } from './audit-plan.ts'
+import { LogPast } from './audit-past.ts'
+import { checkJob, checkMembers, checkPlace, isSameMember, type JobHistory, type JobReader } from './audit-plan.ts'
 import { RegistryHistory } from './audit-registry.ts'
+import { explainFailure } from './audit-round.ts'
 import { AuditedRounds, type Judged } from './audit-rounds.ts'
 import { questionOf } from './question.ts'
 import type { Registry } from './registry.ts'
@@ -28,12 +30,13 @@ const REGISTRY_KINDS = [membershipStatement, revocationStatement] as const
  * round verify that.
  *
  * Nothing that follows an impossible plan, or impossible candidates, is looked at: on nothing of such a round can anybody
- * rely. Memory: the registry's past, some hundred bytes for each round, and open rounds whole.
+ * rely. Memory: 32 bytes an entry, the registry's past, some hundred bytes for each round, and open rounds whole.
  */
 export class StatementAudit {
   readonly #parts: StatementAuditParts
   readonly #registry: RegistryHistory
   readonly #rounds: AuditedRounds
+  readonly #past = new LogPast()
   readonly #jobs = new Map<Digest, JobHistory>()
   /** Round numbers by job. */
   readonly #numbers = new Map<Digest, Set<number>>()
@@ -56,21 +59,20 @@ export class StatementAudit {
   /**
    * Takes in the entry at the next position, and says what is wrong with it. Does not throw, whatever the entry says.
    * @param entry detached only when its payload is not to be had: then nothing can be said of it
+   * @param leaf leaf hash of the entry as the log has it, 32 bytes
    */
-  add(position: number, entry: LogEntry): Finding[] {
+  add(position: number, entry: LogEntry, leaf: Uint8Array): Finding[] {
     const { plan, objections } = this.#judge(position, entry)
+    this.#past.add(leaf)
     return objections.map((objection) => this.#toFinding(position, objection, plan))
   }
 
   /** What is left open, and what it all comes to. */
   end(): { readonly findings: readonly Finding[]; readonly summary: StatementSummary } {
-    const findings = this.#rounds.open.flatMap(({ position, planDigest, plan, lacksChecks }) => {
+    const findings = this.#rounds.open.flatMap((round) => {
+      const { position, planDigest, plan } = round
       const reason = `Round ${plan.round} is neither published nor abandoned.`
-      const remarks: Objection[] = [{ code: 'round-open', reason, severity: 'remark' }]
-      if (lacksChecks) {
-        const lacking = 'Its manifest rests on share checks that are not in the log: no member can endorse it.'
-        remarks.push({ code: 'checks-not-logged', reason: lacking, severity: 'remark' })
-      }
+      const remarks: Objection[] = [{ code: 'round-open', reason, severity: 'remark' }, ...explainFailure(round)]
       return remarks.map((remark) => this.#toFinding(position, remark, planDigest))
     })
     const members = [...this.registry.members.values()].sort((a, b) => (a.holder < b.holder ? -1 : 1))
@@ -133,7 +135,10 @@ export class StatementAudit {
     if (!read.ok) return { objections: [read] }
     const planDigest = statementDigest(envelope)
     const repeated = this.#claimNumber(read.value)
-    if (this.#rounds.knows(planDigest)) return { plan: planDigest, objections: repeated }
+    if (this.#rounds.knows(planDigest)) {
+      const given: Objection = { code: 'after-abandonment', reason: 'The plan was abandoned before.' }
+      return { plan: planDigest, objections: this.#rounds.wasGivenUp(planDigest) ? [given] : repeated }
+    }
     const consistent = checkPlanConsistency(read.value)
     if (!consistent.ok) {
       this.#rounds.dismiss(planDigest)
@@ -147,11 +152,17 @@ export class StatementAudit {
       question: questionOf(plan),
       checks: new Map(),
       dealings: new Map(),
+      lateDealings: new Map(),
       certified: false,
     })
     return {
       plan: planDigest,
-      objections: [...repeated, ...this.#checkJob(plan), ...checkMembers(plan, this.#registry)],
+      objections: [
+        ...repeated,
+        ...this.#checkJob(plan),
+        ...checkMembers(plan, this.#registry),
+        ...checkPlace(plan, this.#past),
+      ],
     }
   }
 

@@ -13,10 +13,9 @@ import { combineShare, expandShareChallenge, SHARED_NUMBERS } from '../crypto/sh
 import type { StatementKey, StatementPublicKey } from '../crypto/statement-key.ts'
 import { accepted, refused, type Verdict } from '../sluice-error.ts'
 import { abandonmentStatement } from './abandonment.ts'
-import { type Candidate, type Candidates, candidatesStatement } from './candidates.ts'
+import { type Candidates, candidatesStatement } from './candidates.ts'
 import { checkContributors, matchContributions } from './collected-contributions.ts'
-import { dealingStatement } from './dealing.ts'
-import { judgeShares } from './judge-shares.ts'
+import { isSameSet, judgeSet, namedChecks, namedDealings } from './judged-set.ts'
 import { type Manifest, manifestStatement } from './manifest.ts'
 import type { OpenedShares } from './opened-shares.ts'
 import type { Refusal } from './protocol-error.ts'
@@ -24,7 +23,7 @@ import type { RoundLog } from './round-log.ts'
 import { findMember, type RoundPlan } from './round-plan.ts'
 import { shareCheckStatement } from './share-check.ts'
 import { shareSumStatement } from './share-sum.ts'
-import { bodiesOf, readStatement, signStatement } from './statement.ts'
+import { readStatement, signStatement } from './statement.ts'
 
 /**
  * What a committee member remembers of a round. Each field is durable before the message that it speaks of leaves, and
@@ -197,41 +196,12 @@ function checkVerdict(
   manifest: Manifest,
   { checks, dealings }: RoundLog,
 ): Verdict<true, Refusal> {
-  if (checks.length < plan.committee.threshold) {
-    return refused(
-      'verdict-mismatch',
-      `The log has ${checks.length} share checks; ${plan.committee.threshold} are needed.`,
-    )
-  }
-  const judged = judgeShares(
-    plan,
-    candidates,
-    bodiesOf(shareCheckStatement, checks),
-    bodiesOf(dealingStatement, dealings),
-  )
+  const judged = judgeSet(plan, candidates, namedChecks(checks), namedDealings(dealings))
   if (!judged.ok) return judged
-  const { excluded, setAside } = judged.value
-  const names = new Set(excluded.map(({ holder }) => holder))
-  const expected = {
-    contributions: candidates.contributions.filter(({ holder }) => !names.has(holder)).map(entryText),
-    checks: checks.map(statementDigest),
-    dealings: dealings.map(statementDigest),
-    excluded: excluded.map(({ holder, members }) => `${holder}: ${members.join()}`),
-    setAside,
-  }
-  const stated = {
-    contributions: manifest.contributions.map(entryText),
-    checks: manifest.checks,
-    dealings: manifest.dealings,
-    excluded: manifest.excluded.map(({ holder, members }) => `${holder}: ${members.join()}`),
-    setAside: manifest.setAside,
-  }
-  return JSON.stringify(stated) === JSON.stringify(expected)
+  return isSameSet(manifest, judged.value)
     ? accepted(true)
     : refused('verdict-mismatch', 'The manifest leaves out, or lets in, others than the logged share checks say.')
 }
-
-const entryText = ({ holder, contribution, payload }: Candidate) => `${holder} ${contribution} ${payload}`
 
 /**
  * The member's answer to a certificate (protocol §4.5): the sum of its shares of the sealed contributors, signed. The

@@ -10,6 +10,7 @@ import { checkContributors, readContribution } from './collected-contributions.t
 import type { Contribution, PayloadReference } from './contribution.ts'
 import { type Dealing, dealingStatement } from './dealing.ts'
 import { judgeShares, type ShareVerdict } from './judge-shares.ts'
+import { judgeSet, namedChecks, namedDealings } from './judged-set.ts'
 import { type KeySumCandidate, keySumCandidates } from './key-sum.ts'
 import { type Manifest, manifestStatement } from './manifest.ts'
 import { ProtocolError, type Refusal } from './protocol-error.ts'
@@ -216,26 +217,22 @@ export function orderedDealings({ dealings }: CoordinatorRound): Envelope[] {
  */
 export function sealRound(round: CoordinatorRound, key: StatementKey, now: Date): Verdict<CoordinatorRound, Refusal> {
   if (round.phase !== 'checking') return refused('wrong-phase', `The round is ${round.phase}: it cannot be sealed.`)
-  const { threshold } = round.plan.committee
-  const checks = orderedChecks(round)
-  if (checks.length < threshold) {
-    return refused('verdict-mismatch', `${checks.length} members have checked their shares; ${threshold} are needed.`)
-  }
-  const judged = judgeRound(round)
-  if (!judged.ok) return judged
-  const { excluded, setAside } = judged.value
-  const out = new Set(excluded.map(({ holder }) => holder))
-  const contributions = listCandidates(round).filter(({ holder }) => !out.has(holder))
-  const possible = checkContributors(round.plan, contributions)
+  const candidates = parseStatement(candidatesStatement, round.candidates!)
+  if (!candidates.ok) return candidates
+  const checks = namedChecks(orderedChecks(round))
+  const set = judgeSet(round.plan, candidates.value, checks, namedDealings(orderedDealings(round)))
+  if (!set.ok) return set
+  const possible = checkContributors(round.plan, set.value.contributions)
   if (!possible.ok) return possible
+  const { contributions, checks: checkDigests, dealings, excluded, setAside } = set.value
   const manifest = {
     plan: round.planDigest,
     candidates: statementDigest(round.candidates!),
     contributions,
-    checks: checks.map(statementDigest),
-    dealings: orderedDealings(round).map(statementDigest),
-    excluded: [...excluded],
-    setAside: [...setAside],
+    checks: checkDigests,
+    dealings,
+    excluded,
+    setAside,
     sealedAt: now.toISOString(),
   }
   return accepted({ ...round, phase: 'sealed', manifest: signStatement(manifestStatement, manifest, key) })

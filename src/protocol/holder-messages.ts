@@ -5,7 +5,7 @@ import type { LoggedStatement, RangeEvidence } from './round-log.ts'
 
 /**
  * What a coordinator asks of a holder, over the stream that the holder has dialled (protocol §4, docs/adr/0009). `checkpoint`
- * continues the tree that the holder knows; `range` reaches from the plan's own entry to the end of the checkpoint's tree.
+ * continues the tree that the holder knows; `range` reaches from where the plan was made to the end of the checkpoint's tree.
  */
 export type HolderRequest =
   | {
@@ -42,7 +42,13 @@ export type HolderRequest =
       readonly range: RangeEvidence
     }
   | { readonly kind: 'answer'; readonly planDigest: Digest; readonly certificate: Envelope }
-  | { readonly kind: 'hash-payload'; readonly planDigest: Digest; readonly manifest: Envelope }
+  | {
+      readonly kind: 'hash-payload'
+      readonly planDigest: Digest
+      readonly manifest: Envelope
+      /** Of the ciphertexts' sum. */
+      readonly sum: Digest
+    }
   | { readonly kind: 'abandon'; readonly plan: Envelope; readonly abandonment: Envelope }
   | { readonly kind: 'published'; readonly planDigest: Digest; readonly publication: Envelope }
   | { readonly kind: 'admit'; readonly statement: Envelope }

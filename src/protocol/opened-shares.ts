@@ -31,10 +31,11 @@ export function openSharesOf(planDigest: Digest, member: string, boxKey: BoxKey)
   const openShares: OpenedShares = async (contributions) => {
     const shares = new Map<string, Uint32Array>()
     for (const contribution of contributions) {
-      // By the box itself: another contribution of the same holder has another.
+      // By all that a box is bound to: a copy of another contributor's box is another one, and does not open.
       const box = contribution.shares.find((share) => share.member === member)?.sealed ?? ''
-      const known = opened.get(box) ?? open(contribution, box)
-      opened.set(box, known)
+      const name = JSON.stringify([contribution.holder, contribution.payload.digest, box])
+      const known = opened.get(name) ?? open(contribution, box)
+      opened.set(name, known)
       const share = await known
       if (share) shares.set(contribution.holder, share)
     }

@@ -3,7 +3,7 @@ import { listField } from './list-field.ts'
 import { linearHashField } from './payload-hash.ts'
 import { base64Field, COHORT_MAX, defineStatement, digestField, identityField } from './statement.ts'
 
-/** A contributor's payload hash as a publication carries it; plan and manifest are the publication's. */
+/** A contributor's payload hash as a publication carries it; plan, manifest and sum are the publication's. */
 export const signedHashSchema = z.strictObject({
   holder: identityField,
   hash: linearHashField,
@@ -23,6 +23,8 @@ export const publicationSchema = z.strictObject({
   manifest: digestField,
   contributors: z.int().min(2),
   aggregate: digestField,
+  /** Digest of the ciphertexts' sum, as that of a payload. */
+  sum: digestField,
   /** What the sum was opened from: the sum of the ciphertexts and of the keys, for the holders of the round (docs/adr/0011). */
   opening: digestField,
   /** Of the contributors that gave one, in the manifest's order. */

@@ -1,4 +1,4 @@
-import { digestOf } from '../crypto/digest.ts'
+import { digestOf, fromHex } from '../crypto/digest.ts'
 import { type Envelope, isSignedBy, statementDigest } from '../crypto/envelope.ts'
 import type { StatementPublicKey } from '../crypto/statement-key.ts'
 import type { Checkpoint } from '../log/checkpoint.ts'
@@ -88,8 +88,10 @@ export function speaksOfRounds(payloadType: string): boolean {
 }
 
 /**
- * Reads what the log says of a plan: every entry from the plan's own to the end of the checkpoint's tree, none left out.
- * Refusals: `not-in-log` when the range is not of this tree, does not begin with the plan, or lacks a payload.
+ * Reads what the log says of a plan: every entry from the tree that the plan was made after to the end of the checkpoint's,
+ * none left out. So the first of each kind is the first that the log has, whatever the reader has forgotten.
+ * Refusals: `not-in-log` when the range is not of this tree, does not begin where the plan says, has no such plan, or lacks a
+ * payload.
  */
 export function readRoundLog(
   plan: RoundPlan,
@@ -100,18 +102,22 @@ export function readRoundLog(
 ): Verdict<RoundLog, Refusal> {
   const verified = verifyRange(range, checkpoint)
   if (!verified.ok) return refused('not-in-log', verified.reason)
-  const [first] = range.entries
-  if (!first || Buffer.compare(first, encodeLogEntry(planEnvelope)) !== 0) {
-    return refused('not-in-log', 'The part of the log that was sent does not begin with the plan.')
-  }
-  const statements = readStatements(range)
+  const { start, before } = range
+  const { size, root } = plan.after
+  const begins = start === size && verifyRange({ start, before, entries: [] }, { size, root: fromHex(root) }).ok
+  if (!begins) return refused('not-in-log', 'The part of the log that was sent does not begin where the plan was made.')
+  const planEntry = encodeLogEntry(planEnvelope)
+  const isLogged = range.entries.some((entry) => Buffer.compare(entry, planEntry) === 0)
+  if (!isLogged) return refused('not-in-log', 'The log does not have the plan.')
+  // From the beginning and not from this entry: a plan that is logged with other signatures is the same plan.
+  const statements = readStatements(range.entries, range.payloads)
   return statements.ok ? accepted(sortStatements(plan, planEnvelope, statements.value, coordinatorKey)) : statements
 }
 
-function readStatements({ entries, payloads }: RangeEvidence): Verdict<Envelope[], Refusal> {
+function readStatements(entries: readonly Uint8Array[], payloads: readonly Uint8Array[]): Verdict<Envelope[], Refusal> {
   const byDigest = new Map(payloads.map((payload) => [digestOf(payload), payload]))
   const statements: Envelope[] = []
-  for (const bytes of entries.slice(1)) {
+  for (const bytes of entries) {
     const entry = decodeEntry(bytes)
     if (!entry || !speaksOfRounds(entry.payloadType)) continue
     const payload = entry.kind === 'detached' ? byDigest.get(entry.payloadSha256) : undefined

@@ -63,6 +63,11 @@ export const roundPlanSchema = z.strictObject({
   collectUntil: instantField,
   /** Digest of the registry statement up to which the cohort's members are taken from the registry. */
   registry: digestField,
+  /**
+   * A tree head of the log from before the plan. Nothing of the round can be in that tree, since the plan's digest depends on
+   * it: who reads the log from there has read all of the round (docs/adr/0009).
+   */
+  after: z.strictObject({ size: z.int().min(0), root: digestField }),
 })
 
 export type RoundPlan = z.infer<typeof roundPlanSchema>

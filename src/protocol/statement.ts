@@ -49,7 +49,7 @@ export function defineStatement<T>(name: string, schema: z.ZodType<T>, signature
  * refuse.
  * @throws ProtocolError `statement-too-large`: the plan of a cohort of tens of thousands, say.
  */
-export function signStatement<T>(kind: StatementKind<T>, value: T, key: StatementKey): Envelope {
+export function signStatement<T>(kind: StatementKind<T>, value: NoInfer<T>, key: StatementKey): Envelope {
   return signEnvelope(kind.payloadType, statementBytes(kind, value), key)
 }
 
@@ -58,7 +58,7 @@ export function signStatement<T>(kind: StatementKind<T>, value: T, key: Statemen
  * statement's fields can rebuild it, and verify a signature that came alone.
  * @throws ProtocolError `statement-too-large`
  */
-export function statementBytes<T>(kind: StatementKind<T>, value: T): Uint8Array {
+export function statementBytes<T>(kind: StatementKind<T>, value: NoInfer<T>): Uint8Array {
   const body = new TextEncoder().encode(JSON.stringify(kind.schema.parse(value)))
   if (body.length > STATEMENT_BYTES_MAX) {
     throw new ProtocolError(
@@ -114,7 +114,21 @@ function examineEnvelope(
   return undefined
 }
 
-function parseBody<T>({ payloadType, schema }: StatementKind<T>, { payload }: Envelope): Verdict<T, Refusal> {
+/**
+ * Bodies by their envelope: a role reads one statement at every step that rests on it, and a contribution has tens of
+ * kilobytes. By the object, as envelopes are immutable, and so are bodies.
+ */
+const parsedBodies = new WeakMap<Envelope, { readonly kind: StatementKind<unknown>; readonly body: unknown }>()
+
+function parseBody<T>(kind: StatementKind<T>, envelope: Envelope): Verdict<T, Refusal> {
+  const known = parsedBodies.get(envelope)
+  if (known?.kind === kind) return accepted(known.body as T)
+  const parsed = parseBytes(kind, envelope)
+  if (parsed.ok) parsedBodies.set(envelope, { kind, body: parsed.value })
+  return parsed
+}
+
+function parseBytes<T>({ payloadType, schema }: StatementKind<T>, { payload }: Envelope): Verdict<T, Refusal> {
   const text = decodeText(payload)
   const value = parseJson(text)
   const result = schema.safeParse(value)

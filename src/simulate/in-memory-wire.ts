@@ -1,12 +1,11 @@
 import type { OpenRounds } from '../coordinator/open-rounds.ts'
-import { type HolderDirectory, OPENING, type PayloadSpool, type ReceivedReply } from '../coordinator/ports.ts'
+import { type HolderDirectory, type PayloadSpool, type ReceivedReply, SUM } from '../coordinator/ports.ts'
 import { type Digest, digestOf } from '../crypto/digest.ts'
 import type { Envelope } from '../crypto/envelope.ts'
 import { chunkGeometry, type PayloadParameters } from '../crypto/payload-parameters.ts'
 import { checkChunk } from '../crypto/payload-scheme.ts'
 import { type PayloadReference, payloadDigest } from '../protocol/contribution.ts'
 import type { HolderReply, HolderRequest } from '../protocol/holder-messages.ts'
-import { OPENING_KEY_BYTES } from '../protocol/opening.ts'
 import { refused, type Verdict } from '../sluice-error.ts'
 import { copyOf, deliver, messageBytes } from './message-bytes.ts'
 import type { CoordinatorAccess } from './simulated-holder.ts'
@@ -148,12 +147,13 @@ export class InMemoryWire implements HolderDirectory, CoordinatorAccess {
   }
 
   async *fetchOpening(planDigest: Digest, holder: string, parameters: PayloadParameters): AsyncGenerator<Uint8Array> {
-    const bytes = this.#openRounds.openingFor(planDigest, holder) ?? 0
-    this.#count(holder, { down: bytes })
-    yield await this.#openings.read(planDigest, OPENING, 0, OPENING_KEY_BYTES)
+    const opening = this.#openRounds.openingFor(planDigest, holder)
+    if (!opening) throw new Error(`${holder} asks for the opening of a round that has none for it`)
+    this.#count(holder, { down: opening.keySum.length + opening.sumBytes })
+    yield opening.keySum
     for (let index = 0; index < parameters.chunkCount; index++) {
-      const offset = OPENING_KEY_BYTES + index * chunkGeometry(parameters, 0).bytes
-      yield await this.#openings.read(planDigest, OPENING, offset, chunkGeometry(parameters, index).bytes)
+      const offset = index * chunkGeometry(parameters, 0).bytes
+      yield await this.#openings.read(planDigest, SUM, offset, chunkGeometry(parameters, index).bytes)
     }
   }
 

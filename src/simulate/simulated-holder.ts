@@ -23,7 +23,7 @@ import { checkLogged } from '../protocol/round-log.ts'
 import { type Member, planParameters, type RoundPlan, roundPlanStatement } from '../protocol/round-plan.ts'
 import { parseStatement, readStatement, signStatement } from '../protocol/statement.ts'
 import { accepted, refused, SluiceError, type Verdict } from '../sluice-error.ts'
-import { SimulatedMember } from './simulated-member.ts'
+import { type Dealt, SimulatedMember } from './simulated-member.ts'
 import { SimulatedWitness } from './simulated-witness.ts'
 import { SIMULATION_STEP, type Simulation, SUM_NAME, simulationLayout, simulationStatement } from './simulation.ts'
 import { verifySum } from './sum-verification.ts'
@@ -56,9 +56,7 @@ type Answer = Verdict<HolderReply, string>
 type ContributeRequest = Extract<HolderRequest, { kind: 'contribute' }>
 
 /** What a holder keeps of its latest contribution. A thousand parsed plans would be 400 MB, so the plan is not among it. */
-interface Sent {
-  readonly planDigest: Digest
-  readonly planEnvelope: Envelope
+interface Sent extends Dealt {
   readonly question: Digest
   readonly parameters: PayloadParameters
   readonly entry: Candidate
@@ -116,7 +114,7 @@ export class SimulatedHolder {
       case 'check-shares':
         return this.#duty.checkShares(request)
       case 'explain-shares':
-        return refused('ciphertext-not-kept', 'A simulated holder keeps no shares: it has nothing to dispute about.')
+        return this.#duty.explainShares(request, this.#sent)
       case 'endorse':
         return this.#duty.endorse(request)
       case 'answer':
@@ -134,7 +132,12 @@ export class SimulatedHolder {
 
   /** Lets go of what a round left in memory. */
   forget(planDigest: Digest): Promise<void> {
+    if (this.#sent?.planDigest === planDigest) this.#forgetShares()
     return this.#duty.forget(planDigest)
+  }
+
+  #forgetShares(): void {
+    for (const share of this.#sent?.shares ?? []) share.fill(0)
   }
 
   async #contribute(request: ContributeRequest): Promise<Answer> {
@@ -150,9 +153,12 @@ export class SimulatedHolder {
     if (log.value.roundLog.abandoned) return refused('round-abandoned', 'The log says that the round was abandoned.')
     const simulation = this.#examineJob(plan, request, log.value.checkpoint)
     if (!simulation.ok) return simulation
+    const planDigest = statementDigest(request.plan)
+    if (this.#duty.hasAbandoned(planDigest)) {
+      return refused('round-abandoned', 'This holder has given the round up, for good.')
+    }
     const claimed = this.#claimQuestion(questionOf(plan), request.abandonments)
     if (!claimed.ok) return claimed
-    const planDigest = statementDigest(request.plan)
     this.#duty.accept(plan, planDigest, request.plan)
     return this.#protect(plan, planDigest, request.plan, simulation.value)
   }
@@ -220,9 +226,10 @@ export class SimulatedHolder {
         statementKey,
         systemRandomness,
       )
-      for (const share of signed.shares) share.fill(0)
       const entry = { holder, contribution: statementDigest(signed.envelope), payload: payload.digest }
-      this.#sent = { planDigest, planEnvelope, question: questionOf(plan), parameters, entry }
+      this.#forgetShares()
+      const { shares } = signed
+      this.#sent = { planDigest, planEnvelope, question: questionOf(plan), parameters, entry, shares }
       return accepted({ kind: 'contribution', envelope: signed.envelope })
     } finally {
       key.dispose()
@@ -234,6 +241,7 @@ export class SimulatedHolder {
   async #hashPayload({
     planDigest,
     manifest: envelope,
+    sum,
   }: Extract<HolderRequest, { kind: 'hash-payload' }>): Promise<Answer> {
     const sent = this.#sent
     if (sent?.planDigest !== planDigest) return refused('ciphertext-not-kept', 'This holder sent nothing to this plan.')
@@ -245,14 +253,14 @@ export class SimulatedHolder {
     }
     const digest = statementDigest(envelope)
     const { holder } = this.#member
-    const hashing = workers.beginHashing({ parameters: sent.parameters, challenge: hashChallenge(digest) })
+    const hashing = workers.beginHashing({ parameters: sent.parameters, challenge: hashChallenge(digest, sum) })
     let index = 0
     for await (const chunk of coordinator.ownChunks(planDigest, holder, sent.parameters)) {
       await hashing.add(index++, chunk)
     }
     const hash = formatLinearHash(await hashing.end())
     sent.manifest = envelope
-    const body = { plan: planDigest, manifest: digest, holder, hash }
+    const body = { plan: planDigest, manifest: digest, sum, holder, hash }
     return accepted({
       kind: 'payload-hash',
       envelope: signStatement(payloadHashStatement, body, this.#keys.statementKey),

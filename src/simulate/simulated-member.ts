@@ -9,10 +9,11 @@ import {
   type MemberKeys,
   type MemberRound,
 } from '../protocol/committee-member.ts'
+import { signDealing } from '../protocol/dealing.ts'
 import type { HolderReply, HolderRequest } from '../protocol/holder-messages.ts'
 import { openSharesOf } from '../protocol/opened-shares.ts'
 import { type RoundPlan, roundPlanStatement } from '../protocol/round-plan.ts'
-import { readStatement } from '../protocol/statement.ts'
+import { parseStatement, readStatement } from '../protocol/statement.ts'
 import { accepted, refused, type Verdict } from '../sluice-error.ts'
 import type { SimulatedWitness } from './simulated-witness.ts'
 
@@ -24,6 +25,16 @@ export interface MemberParts {
   readonly coordinatorKey: StatementPublicKey
   readonly witness: SimulatedWitness
   readonly fetchContributions: (planDigest: Digest) => readonly Envelope[]
+}
+
+/** What this holder dealt as a contributor. */
+export interface Dealt {
+  readonly planDigest: Digest
+  readonly planEnvelope: Envelope
+  /** By committee member. Secret; overwritten when the round is forgotten. */
+  readonly shares: readonly Uint32Array[]
+  /** The one candidate set for which this holder has explained them. */
+  explained?: Digest
 }
 
 /** What a member has in memory of the round that it serves. */
@@ -48,10 +59,19 @@ export class SimulatedMember {
 
   /** From here on this holder does its duty for the plan, if it has a seat. */
   accept(plan: RoundPlan, planDigest: Digest, planEnvelope: Envelope): void {
+    if (!plan.committee.members.includes(this.#parts.keys.holder) || this.#inWork.has(planDigest)) return
+    this.#inWork.set(planDigest, this.#begin(plan, planDigest, planEnvelope))
+  }
+
+  #begin(plan: RoundPlan, planDigest: Digest, planEnvelope: Envelope): RoundInWork {
     const { holder, boxKey } = this.#parts.keys
-    if (!plan.committee.members.includes(holder) || this.#inWork.has(planDigest)) return
     const round = { plan, planDigest, answered: false, abandoned: false }
-    this.#inWork.set(planDigest, { round, planEnvelope, shares: openSharesOf(planDigest, holder, boxKey) })
+    return { round, planEnvelope, shares: openSharesOf(planDigest, holder, boxKey) }
+  }
+
+  /** Whether this holder has signed that it never opens a round of this plan. */
+  hasAbandoned(planDigest: Digest): boolean {
+    return this.#inWork.get(planDigest)?.round.abandoned === true
   }
 
   async checkShares({ planDigest, candidates, ...shown }: RequestOf<'check-shares'>): Promise<Answer> {
@@ -68,6 +88,31 @@ export class SimulatedMember {
     if (!checked.ok) return checked
     work.round = { ...work.round, checkedCandidates: checked.value.round.checkedCandidates }
     return accepted({ kind: 'share-check', envelope: checked.value.check })
+  }
+
+  /** What this holder dealt, held against a member's word: for the first candidates that the log has, and for no others ever. */
+  explainShares({ planDigest, candidates, ...shown }: RequestOf<'explain-shares'>, dealt: Dealt | undefined): Answer {
+    if (dealt?.planDigest !== planDigest) {
+      return refused('ciphertext-not-kept', 'This holder has no shares of this round in memory.')
+    }
+    const { coordinatorKey, keys, witness } = this.#parts
+    const plan = parseStatement(roundPlanStatement, dealt.planEnvelope)
+    if (!plan.ok) return plan
+    const log = witness.readLog(plan.value, dealt.planEnvelope, shown, coordinatorKey)
+    if (!log.ok) return log
+    if (log.value.kind === 'known-size') return accepted(log.value)
+    const digest = statementDigest(candidates)
+    const logged = log.value.roundLog.candidates
+    if (!logged || statementDigest(logged) !== digest) {
+      return refused('not-in-log', 'These are not the first candidates that the log has of this plan.')
+    }
+    const bound = this.#inWork.get(planDigest)?.round.checkedCandidates ?? dealt.explained
+    if (bound !== undefined && bound !== digest) {
+      return refused('other-candidates-checked', 'This holder has answered for other candidates of this round.')
+    }
+    dealt.explained = digest
+    const dealing = signDealing(plan.value, planDigest, digest, keys.holder, dealt.shares, keys.statementKey)
+    return accepted({ kind: 'dealing', envelope: dealing })
   }
 
   async endorse({ planDigest, manifest, ...shown }: RequestOf<'endorse'>): Promise<Answer> {
@@ -103,12 +148,12 @@ export class SimulatedMember {
     const plan = readStatement(roundPlanStatement, planEnvelope, coordinatorKey)
     if (!plan.ok) return plan
     const planDigest = statementDigest(planEnvelope)
-    this.accept(plan.value, planDigest, planEnvelope)
-    const work = this.#inWork.get(planDigest)
-    if (!work) return refused('not-on-committee', `${keys.holder} is not on the committee of this round.`)
+    const work = this.#inWork.get(planDigest) ?? this.#begin(plan.value, planDigest, planEnvelope)
     const given = giveUpRound(work.round, abandonment, coordinatorKey, keys)
     if (!given.ok) return given
     work.round = given.value.round
+    // Not before: a plan that was not examined must not become one that duties are done for.
+    this.#inWork.set(planDigest, work)
     return accepted({ kind: 'endorsement', signature: given.value.signature })
   }
 

@@ -14,6 +14,7 @@ import { systemRandomness } from '../crypto/randomness.ts'
 import { logKeyOf } from '../log/checkpoint.ts'
 import { advanceRound } from '../protocol/coordinator-round.ts'
 import type { HolderRequest } from '../protocol/holder-messages.ts'
+import { openingDigest } from '../protocol/opening.ts'
 import { publicationStatement } from '../protocol/publication.ts'
 import { questionOf } from '../protocol/question.ts'
 import { drawPlanCommittee, type RoundPlan } from '../protocol/round-plan.ts'
@@ -190,6 +191,7 @@ export class SimulatedVenue {
       payload: { scheme: KEY_ADDITIVE_RLWE },
       collectUntil: new Date(this.#parts.clock.now().getTime() + PATIENCE_MS).toISOString(),
       registry: this.#federation.registry,
+      after: this.#parts.logged.head,
     }
   }
 
@@ -203,7 +205,7 @@ export class SimulatedVenue {
   /** As a job does: publication, output and phase in one transaction; then ciphertexts are forgotten. */
   async #publish(opened: OpenedRound): Promise<PublishedRound> {
     const started = performance.now()
-    const { round, aggregate, opening, hashes, contributors, ciphertextBytes, statementBytes, durations } = opened
+    const { round, aggregate, sum, keySum, hashes, contributors, ciphertextBytes, statementBytes, durations } = opened
     const { key, store, clock, openRounds, spool, logged } = this.#parts
     const job = statementDigest(this.#job)
     const publication = signStatement(
@@ -214,7 +216,8 @@ export class SimulatedVenue {
         manifest: manifestDigest(round),
         contributors: contributors.length,
         aggregate,
-        opening,
+        sum,
+        opening: openingDigest(keySum, sum),
         hashes: [...hashes],
         output: { name: SUM_NAME, digest: aggregate },
       },
@@ -225,8 +228,9 @@ export class SimulatedVenue {
     const event = { kind: 'round-published', round: number, step, contributors, ...sizes } as const
     const output = { name: SUM_NAME, version: number, digest: aggregate }
     await store.publishRound(round.planDigest, publication, output, clock.now(), event)
-    openRounds.publish(advanceRound(round, 'published'))
+    const overdue = openRounds.publish(advanceRound(round, 'published'), keySum)
     await spool.discard(round.planDigest)
+    for (const planDigest of overdue) await this.#parts.openings.discard(planDigest)
     await logged.catchUp()
     this.#publication = { envelope: publication, output: aggregate }
     return { opened, publication, publishMs: performance.now() - started }

@@ -1,17 +1,18 @@
 import { type Digest, digestOf, fromHex } from '../crypto/digest.ts'
-import { type Envelope, isSignedBy, statementDigest } from '../crypto/envelope.ts'
+import { type Envelope, statementDigest } from '../crypto/envelope.ts'
 import { decodeKeySum } from '../crypto/key-sum-encoding.ts'
 import { addLinearHashes, formatLinearHash, type LinearHash, parseLinearHash } from '../crypto/linear-hash.ts'
 import { chunkGeometry } from '../crypto/payload-parameters.ts'
 import type { PayloadWorkers } from '../crypto/payload-workers.ts'
-import { keyIdOf, type StatementPublicKey } from '../crypto/statement-key.ts'
+import type { StatementPublicKey } from '../crypto/statement-key.ts'
+import { payloadDigest } from '../protocol/contribution.ts'
 import { type Manifest, manifestStatement } from '../protocol/manifest.ts'
 import { openingDigest } from '../protocol/opening.ts'
-import { hashChallenge, payloadHashStatement } from '../protocol/payload-hash.ts'
+import { hashChallenge, isSignedHash } from '../protocol/payload-hash.ts'
 import { type Publication, publicationStatement } from '../protocol/publication.ts'
 import { planParameters, type RoundPlan, roundPlanStatement } from '../protocol/round-plan.ts'
 import { checkHolds } from '../protocol/segments.ts'
-import { parseStatement, readStatement, statementBytes } from '../protocol/statement.ts'
+import { parseStatement, readStatement } from '../protocol/statement.ts'
 import { accepted, refused, SluiceError, type Verdict } from '../sluice-error.ts'
 
 /** What a contributor holds a publication against. */
@@ -58,6 +59,12 @@ export async function verifySum(
 }
 
 function addUpHashes(plan: RoundPlan, manifest: Manifest, publication: Publication): Verdict<LinearHash, string> {
+  if (publication.contributors !== manifest.contributions.length) {
+    return refused(
+      'wrong-sum',
+      `The sum is called one of ${publication.contributors}; the manifest has another number.`,
+    )
+  }
   const signed = new Map(publication.hashes.map((each) => [each.holder, each]))
   const members = new Map(plan.cohort.map((member) => [member.holder, member]))
   const found: LinearHash[] = []
@@ -65,14 +72,10 @@ function addUpHashes(plan: RoundPlan, manifest: Manifest, publication: Publicati
     const own = signed.get(holder)
     const author = members.get(holder)
     if (!own || !author) return refused('sum-unverified', `${holder} has not hashed its ciphertext.`)
-    const { hash, signature } = own
-    const about = { plan: publication.plan, manifest: publication.manifest, holder, hash }
-    const signatures = [{ keyid: keyIdOf(author.statementKey), sig: Buffer.from(signature, 'base64') }]
-    const payload = statementBytes(payloadHashStatement, about)
-    if (!isSignedBy({ payloadType: payloadHashStatement.payloadType, payload, signatures }, author.statementKey)) {
+    if (!isSignedHash(author.statementKey, publication, own)) {
       return refused('wrong-sum', `The hash in the name of ${holder} is not signed by it.`)
     }
-    found.push(parseLinearHash(hash))
+    found.push(parseLinearHash(own.hash))
   }
   return accepted(addLinearHashes(found))
 }
@@ -86,7 +89,7 @@ async function compareOpening(
   opening: AsyncIterable<Uint8Array>,
 ): Promise<Verdict<true, string>> {
   const opened = await openPublished(plan, publication, contributions.length, workers, opening)
-  if (opened.digest !== publication.opening) {
+  if (opened.sum !== publication.sum || opened.digest !== publication.opening) {
     return refused('wrong-sum', 'The opening is not the one that was published.')
   }
   if (formatLinearHash(opened.hash) !== formatLinearHash(expected)) {
@@ -111,7 +114,7 @@ async function openPublished(
 ) {
   const parameters = planParameters(plan)
   const aggregation = workers.beginAggregation({ parameters, planDigest: fromHex(publication.plan) })
-  const hashing = workers.beginHashing({ parameters, challenge: hashChallenge(publication.manifest) })
+  const hashing = workers.beginHashing({ parameters, challenge: hashChallenge(publication.manifest, publication.sum) })
   const laneSums = new Float64Array(parameters.length)
   const digests: Digest[] = []
   let keySum: Uint8Array | undefined
@@ -127,7 +130,8 @@ async function openPublished(
       await Promise.all([hashing.add(index, piece), aggregation.addSum(index, piece, contributors)])
       laneSums.set(await aggregation.openChunk(index), chunkGeometry(parameters, index).firstValue)
     }
-    return { laneSums, hash: await hashing.end(), digest: openingDigest(keySum ?? new Uint8Array(0), digests) }
+    const sum = payloadDigest(digests)
+    return { laneSums, hash: await hashing.end(), sum, digest: openingDigest(keySum ?? new Uint8Array(0), sum) }
   } catch (error) {
     await hashing.end().catch(() => undefined)
     throw error

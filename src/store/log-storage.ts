@@ -1,5 +1,5 @@
 import { type Digest, digestOf } from '../crypto/digest.ts'
-import type { LeafPosition, LogStorage, TileFile } from '../log/log-storage.ts'
+import type { CommittedWrites, LogStorage, TileFile } from '../log/log-storage.ts'
 import { parseTilePath, TILE_WIDTH, type TileAddress } from '../log/tile-path.ts'
 import type { Database } from './database.ts'
 
@@ -21,8 +21,40 @@ const READ_TILE = `
   )
   SELECT encode(string_agg(bytes, '' ORDER BY width), 'base64') AS base64 FROM pieces`
 
+/** A smaller tree than the published one is not published. */
+const PUBLISH = `
+  INSERT INTO log_checkpoint (size, note) VALUES ($1, $2)
+  ON CONFLICT (only_row) DO UPDATE SET size = excluded.size, note = excluded.note
+  WHERE log_checkpoint.size <= excluded.size`
+
+/** One statement, so that no reader and no failure comes between: the checkpoint is there with all that is under it. */
+const WRITE_COMMITTED = `
+  WITH stored_tiles AS (
+    INSERT INTO log_tiles (level, tile, width, base_width, bytes)
+    SELECT level, tile, width, base_width, decode(base64, 'base64')
+    FROM unnest(string_to_array($3, ' ')::smallint[], string_to_array($4, ' ')::bigint[],
+      string_to_array($5, ' ')::smallint[], string_to_array($6, ' ', '')::smallint[], string_to_array($7, ' '))
+      AS given (level, tile, width, base_width, base64)
+    ON CONFLICT DO NOTHING
+  ), stored_positions AS (
+    INSERT INTO log_positions (leaf_hash, position)
+    SELECT * FROM unnest(string_to_array($8, ' '), string_to_array($9, ' ')::bigint[])
+    ON CONFLICT (leaf_hash) DO NOTHING
+  ) ${PUBLISH}`
+
 /** By level: the partial tile that this process stored last. What is written next mostly begins with its bytes. */
 type StoredEdge = Map<number, { readonly tile: number; readonly width: number; readonly bytes: number }>
+
+interface TilePiece {
+  readonly level: number
+  readonly tile: number
+  readonly width: number
+  /** Of the tile that the piece continues; empty when it stands on its own. */
+  readonly baseWidth: number | ''
+  readonly piece: Uint8Array
+  /** The whole tile. */
+  readonly bytes: Uint8Array
+}
 
 /**
  * A transparency log in the coordinator's database; contracts on {@link LogStorage}, durability is the database's. Each
@@ -35,22 +67,14 @@ export function databaseLogStorage(database: Database): LogStorage {
   return {
     readCommit: () => readBytes(database, "SELECT encode(record, 'base64') AS base64 FROM log_commit", []),
     compareAndSwap: (expected, next) => compareAndSwap(database, expected, next),
-    putTiles: (tiles) => putTiles(database, tiles, edge),
+    writeCommitted: (committed) => writeCommitted(database, committed, edge),
     discardPartialTiles: (paths) => discardPartialTiles(database, paths),
     readTile: (path) => {
       const { level, tile, width } = keyOf(parseTilePath(path))
       return readBytes(database, READ_TILE, [level, tile, width])
     },
-    putPositions: (leaves) => putPositions(database, leaves),
     findPositions: (leafHashes) => findPositions(database, leafHashes),
-    publish: async (size, note) => {
-      await database.query(
-        `INSERT INTO log_checkpoint (size, note) VALUES ($1, $2)
-         ON CONFLICT (only_row) DO UPDATE SET size = excluded.size, note = excluded.note
-         WHERE log_checkpoint.size <= excluded.size`,
-        [size, note],
-      )
-    },
+    publish: async (size, note) => void (await database.query(PUBLISH, [size, note])),
     readCheckpoint: async () => {
       const [row] = await database.query<{ note: string }>('SELECT note FROM log_checkpoint')
       return row?.note
@@ -74,33 +98,37 @@ async function compareAndSwap(database: Database, expected: Digest | undefined, 
   return swapped.length > 0
 }
 
-async function putTiles(database: Database, tiles: readonly TileFile[], edge: StoredEdge): Promise<void> {
-  if (tiles.length === 0) return
-  const rows = tiles.map(({ path, bytes }) => {
+async function writeCommitted(
+  database: Database,
+  { tiles, leaves, size, note }: CommittedWrites,
+  edge: StoredEdge,
+): Promise<void> {
+  const rows = tilePieces(tiles, edge)
+  await database.query(WRITE_COMMITTED, [
+    size,
+    note,
+    rows.map(({ level }) => level).join(' '),
+    rows.map(({ tile }) => tile).join(' '),
+    rows.map(({ width }) => width).join(' '),
+    rows.map(({ baseWidth }) => baseWidth).join(' '),
+    rows.map(({ piece }) => toBase64(piece)).join(' '),
+    leaves.map(({ leafHash }) => leafHash).join(' '),
+    leaves.map(({ position }) => position).join(' '),
+  ])
+  // Only what is certainly there may be built upon.
+  for (const { level, tile, width, bytes } of rows) {
+    if (width < TILE_WIDTH) edge.set(level, { tile, width, bytes: bytes.length })
+  }
+}
+
+/** Each tile as its row holds it: whole, or as what it adds to the one of {@link StoredEdge}. */
+function tilePieces(tiles: readonly TileFile[], edge: StoredEdge): TilePiece[] {
+  return tiles.map(({ path, bytes }) => {
     const key = keyOf(parseTilePath(path))
     const stored = edge.get(key.level)
     const grows = key.width < TILE_WIDTH && stored?.tile === key.tile && stored.width < key.width
     return { ...key, bytes, baseWidth: grows ? stored.width : '', piece: grows ? bytes.subarray(stored.bytes) : bytes }
   })
-  await database.query(
-    `INSERT INTO log_tiles (level, tile, width, base_width, bytes)
-     SELECT level, tile, width, base_width, decode(base64, 'base64')
-     FROM unnest(string_to_array($1, ' ')::smallint[], string_to_array($2, ' ')::bigint[],
-       string_to_array($3, ' ')::smallint[], string_to_array($4, ' ', '')::smallint[], string_to_array($5, ' '))
-       AS given (level, tile, width, base_width, base64)
-     ON CONFLICT DO NOTHING`,
-    [
-      rows.map(({ level }) => level).join(' '),
-      rows.map(({ tile }) => tile).join(' '),
-      rows.map(({ width }) => width).join(' '),
-      rows.map(({ baseWidth }) => baseWidth).join(' '),
-      rows.map(({ piece }) => toBase64(piece)).join(' '),
-    ],
-  )
-  // Only what is certainly there may be built upon.
-  for (const { level, tile, width, bytes } of rows) {
-    if (width < TILE_WIDTH) edge.set(level, { tile, width, bytes: bytes.length })
-  }
 }
 
 async function discardPartialTiles(database: Database, paths: readonly string[]): Promise<void> {
@@ -111,16 +139,6 @@ async function discardPartialTiles(database: Database, paths: readonly string[])
        AS filled (level, tile)
      WHERE log_tiles.level = filled.level AND log_tiles.tile = filled.tile AND log_tiles.width < 256`,
     [keys.map(({ level }) => level).join(' '), keys.map(({ tile }) => tile).join(' ')],
-  )
-}
-
-async function putPositions(database: Database, leaves: readonly LeafPosition[]): Promise<void> {
-  if (leaves.length === 0) return
-  await database.query(
-    `INSERT INTO log_positions (leaf_hash, position)
-     SELECT * FROM unnest(string_to_array($1, ' '), string_to_array($2, ' ')::bigint[])
-     ON CONFLICT (leaf_hash) DO NOTHING`,
-    [leaves.map(({ leafHash }) => leafHash).join(' '), leaves.map(({ position }) => position).join(' ')],
   )
 }
 

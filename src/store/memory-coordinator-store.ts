@@ -35,7 +35,7 @@ export function openMemoryCoordinatorStore(place: MemoryPlace = new MemoryPlace(
   }
   const { journal, jobs, rounds, registry, log } = place
   return {
-    ...guarded(journal, ['appendStatement', 'listStatements', 'findStatement', 'findPayload'], requireOpen),
+    ...guarded(journal, ['appendStatements', 'listStatements', 'findStatement', 'findPayload'], requireOpen),
     ...guarded(jobs, ['addJob', 'findJob', 'listJobs', 'listUnfinishedJobs', 'setJobState'], requireOpen),
     ...guarded(jobs, ['addJobOutput', 'listJobOutputs', 'appendJobEvent', 'listJobEvents'], requireOpen),
     ...guarded(rounds, ['addRound', 'addContribution', 'setRoundPhase', 'setAbandonment'], requireOpen),

@@ -4,14 +4,14 @@ import { type Envelope, statementDigest } from '../crypto/envelope.ts'
 
 /** The journal of statements in memory; contracts on {@link CoordinatorStore}. */
 export class MemoryJournal
-  implements Pick<CoordinatorStore, 'appendStatement' | 'listStatements' | 'findStatement' | 'findPayload'>
+  implements Pick<CoordinatorStore, 'appendStatements' | 'listStatements' | 'findStatement' | 'findPayload'>
 {
   readonly #statements: Envelope[] = []
   readonly #positions = new Map<Digest, number>()
   readonly #payloads = new Map<Digest, Uint8Array>()
 
-  async appendStatement(envelope: Envelope): Promise<number> {
-    return this.append(envelope)
+  async appendStatements(envelopes: readonly Envelope[]): Promise<number[]> {
+    return envelopes.map((envelope) => this.append(envelope))
   }
 
   /** As a part of another write: done when it returns. */

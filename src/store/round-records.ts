@@ -9,7 +9,7 @@ import type { Database, Queryable, Transaction } from './database.ts'
 import { appendJobEvent } from './job-event-records.ts'
 import { addJobOutput } from './job-records.ts'
 import { retryOnConflict } from './retry-on-conflict.ts'
-import { appendStatement } from './statement-journal.ts'
+import { appendStatements } from './statement-journal.ts'
 import { StoreError } from './store-error.ts'
 import { storableReason } from './stored-text.ts'
 
@@ -235,7 +235,7 @@ async function publishRound(
     planDigest,
     encodeEnvelope(publication),
   ])
-  await appendStatement(transaction, publication)
+  await appendStatements(transaction, [publication])
   await appendJobEvent(transaction, job, at, event)
 }
 

@@ -89,7 +89,14 @@ export function requestToWire(requestId: string, request: HolderRequest): ProtoR
     case 'answer':
       return { requestId, answer: { planDigest: request.planDigest, certificate: envelopeToWire(request.certificate) } }
     case 'hash-payload':
-      return { requestId, hashPayload: { planDigest: request.planDigest, manifest: envelopeToWire(request.manifest) } }
+      return {
+        requestId,
+        hashPayload: {
+          planDigest: request.planDigest,
+          manifest: envelopeToWire(request.manifest),
+          sum: request.sum,
+        },
+      }
     case 'abandon':
       return {
         requestId,
@@ -142,6 +149,7 @@ export function requestFromWire(message: Request__Output): HolderRequest {
         kind: 'hash-payload',
         planDigest: digestFromWire(message.hashPayload?.planDigest ?? '', 'the plan'),
         manifest: envelopeFromWire(message.hashPayload?.manifest, 'the manifest'),
+        sum: digestFromWire(message.hashPayload?.sum ?? '', 'the sum'),
       }
     case 'abandon':
       return {

@@ -1,5 +1,5 @@
 import type { ServerWritableStream } from '@grpc/grpc-js'
-import { OPENING, type PayloadSpool, type RoundDesk } from '../coordinator/ports.ts'
+import { type PayloadSpool, type RoundDesk, SUM } from '../coordinator/ports.ts'
 import { digestFromWire } from './codec.ts'
 import type { ArtifactChunk } from './generated/sluice/v1/ArtifactChunk.ts'
 import type { FetchOpeningRequest__Output } from './generated/sluice/v1/FetchOpeningRequest.ts'
@@ -23,12 +23,13 @@ export async function sendOpening(
   { rounds, openings }: OpeningParts,
 ): Promise<void> {
   const planDigest = digestFromWire(call.request.planDigest, 'the plan')
-  const total = rounds.openingFor(planDigest, holder)
-  if (total === undefined)
-    throw new WireError('not-found', `There is no opening of this plan for ${holder}, or no more.`)
+  const opening = rounds.openingFor(planDigest, holder)
+  if (!opening) throw new WireError('not-found', `There is no opening of this plan for ${holder}, or no more.`)
+  const { keySum, sumBytes } = opening
   async function* pieces() {
-    for (let at = 0; at < total!; at += limits.artifactChunkBytes) {
-      yield { bytes: await openings.read(planDigest, OPENING, at, Math.min(limits.artifactChunkBytes, total! - at)) }
+    yield { bytes: keySum }
+    for (let at = 0; at < sumBytes; at += limits.artifactChunkBytes) {
+      yield { bytes: await openings.read(planDigest, SUM, at, Math.min(limits.artifactChunkBytes, sumBytes - at)) }
     }
   }
   await writeAll(call, pieces())

@@ -12,7 +12,7 @@ import { openRoundCheckpoint, witnessKey } from '../../src/protocol/round-log.ts
 import { shareCheckStatement } from '../../src/protocol/share-check.ts'
 import { parseStatement } from '../../src/protocol/statement.ts'
 import { askToCheck, askToEndorse, forgeCandidates, logOfStatements } from '../support/ask-member.ts'
-import { attack, limit } from '../support/attack.ts'
+import { attack } from '../support/attack.ts'
 import { HoldersUnderAttack } from '../support/holders-under-attack.ts'
 import {
   acceptedOf,
@@ -369,19 +369,66 @@ attack({
   },
 })
 
-limit({
+attack({
   name: 'a plan that stands in the log twice',
   by: 'coordinator, with backups of members',
   wins: 'a second share check of a member that was set back: it begins to read at the second entry',
-  because: 'DEFECT: a member must remember the position at which it accepted the plan, or the plan must name it',
-  shown: async () => {
+  guard: 'the plan names a tree head from before it: the log is read from there, and from the first entry of the plan',
+  lines: [4],
+  off: async () => {
+    const { collected, contributions, party, candidates } = await twoChecks()
+    for (const set of candidates) {
+      // What stands behind the one entry, and behind the other.
+      const view = await logOfStatements(collected, set)
+      expect(codeOf(await askToCheck(collected, set, view, contributions, party))).toBe('accepted')
+    }
+  },
+  on: async () => {
     const { log, collected, party, candidates } = await twoChecks()
     const setBack = venue.backUp(party)
     await log.append([candidates[0]])
     expect(codeOf(await venue.check(party, log, collected, candidates[0]))).toBe('accepted')
     setBack()
-    const start = await log.append([collected.planEnvelope])
+    const second = await log.append([collected.planEnvelope])
     await log.append([candidates[1]])
-    expect(codeOf(await venue.check(party, log, collected, candidates[1], start))).toBe('accepted')
+    for (const start of [second, 1, undefined])
+      expect(codeOf(await venue.check(party, log, collected, candidates[1], start))).toBe('not-in-log')
+    expect(codeOf(await venue.check(party, log, collected, candidates[0]))).toBe('accepted')
+  },
+})
+
+attack({
+  name: 'a plan that stands in the log twice, with other signatures',
+  by: 'coordinator, with backups of members',
+  wins: 'a second share check of a member that was set back to before the plan, and begins to read at the second entry',
+  guard: 'all that was logged since the tree head in the plan counts, whatever entry the plan has',
+  lines: [4],
+  off: async () => {
+    const { collected, contributions, party, candidates } = await twoChecks()
+    // What stands behind the second entry has the second candidates first.
+    const view = await logOfStatements(collected, candidates[1])
+    expect(codeOf(await askToCheck(collected, candidates[1], view, contributions, party))).toBe('accepted')
+  },
+  on: async () => {
+    const log = await TestLog.create()
+    const planned = venue.createPlan(job)
+    const [party] = venue.seated(planned)
+    const setBack = venue.backUp(party)
+    await log.append([job, planned.planEnvelope])
+    const collected = await venue.collect(log, planned, job)
+    const contributions = [...collected.contributions.values()].map(
+      ({ envelope, contribution: { holder, payload } }) => ({ holder, envelope, payload }) as MadeContribution,
+    )
+    const candidates = ['d', 'e'].map((digit) => forgeCandidates(collected, contributions, { nonce: digit.repeat(64) }))
+    await log.append([candidates[0]])
+    expect(codeOf(await venue.check(party, log, collected, candidates[0]))).toBe('accepted')
+    setBack()
+    // The digest of a statement says nothing of its signatures; its entry in the log does.
+    const again = { ...planned, planEnvelope: endorseWith(planned.planEnvelope, [venue.parties[0]]) }
+    expect(statementDigest(again.planEnvelope)).toBe(planned.planDigest)
+    await log.append([again.planEnvelope, candidates[1]])
+    expect(codeOf(await venue.contribute(party, log, again, job))).toBe('accepted')
+    expect(codeOf(await venue.check(party, log, again, candidates[1]))).toBe('not-in-log')
+    expect(codeOf(await venue.check(party, log, again, candidates[0]))).toBe('accepted')
   },
 })

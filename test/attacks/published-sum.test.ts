@@ -1,153 +1,27 @@
 /** A coordinator, and contributors, that say a wrong sum: real contributions of four holders, and what one of them finds. */
 import { afterAll, beforeAll, expect } from 'vitest'
-import type { SentContribution } from '../../nodes/holder/sent-ciphertexts.ts'
-import { type SumVerificationParts, verifySum } from '../../nodes/holder/sum-verification.ts'
-import { type Digest, digestOf, fromHex } from '../../src/crypto/digest.ts'
-import { type Envelope, statementDigest } from '../../src/crypto/envelope.ts'
+import { type Digest, digestOf } from '../../src/crypto/digest.ts'
 import { encodeKeySum } from '../../src/crypto/key-sum-encoding.ts'
 import { addLinearHashes, formatLinearHash, type LinearHash } from '../../src/crypto/linear-hash.ts'
 import { RING_MODULUS as Q } from '../../src/crypto/ring-constants.ts'
-import { roundOutput } from '../../src/learning/round-output.ts'
-import { type CoordinatorRound, sealRound } from '../../src/protocol/coordinator-round.ts'
 import { openingDigest } from '../../src/protocol/opening.ts'
-import { hashChallenge, payloadHashStatement } from '../../src/protocol/payload-hash.ts'
-import { type Publication, publicationStatement, type SignedHash } from '../../src/protocol/publication.ts'
-import { dequantiseSums } from '../../src/protocol/quantiser.ts'
-import { planParameters } from '../../src/protocol/round-plan.ts'
-import { readStatement, signStatement } from '../../src/protocol/statement.ts'
+import { type Publication, publicationStatement } from '../../src/protocol/publication.ts'
+import { readStatement } from '../../src/protocol/statement.ts'
 import { attack, limit } from '../support/attack.ts'
-import { HoldersUnderAttack, specification } from '../support/holders-under-attack.ts'
-import { modulo, packChunk, unpackChunk } from '../support/packed-chunks.ts'
-import {
-  acceptedOf,
-  checkRoundShares,
-  codeOf,
-  coordinatorKey,
-  keySumWithoutGuards,
-  type MadeContribution,
-  NOW,
-  type Party,
-} from '../support/round-fixtures.ts'
-import { TestLog } from '../support/test-log.ts'
+import { HoldersUnderAttack } from '../support/holders-under-attack.ts'
+import { modulo, packChunk } from '../support/packed-chunks.ts'
+import { acceptedOf, coordinatorKey, keySumWithoutGuards } from '../support/round-fixtures.ts'
+import { nameOf, type Said, SealedSum } from '../support/sealed-sum.ts'
 
-let venue: HoldersUnderAttack
-let round: CoordinatorRound
-let made: MadeContribution[]
-let keySum: Int32Array
-let challenge: Uint8Array
-let job: Envelope
-let log: TestLog
-
+let sums: SealedSum
 beforeAll(async () => {
-  venue = await HoldersUnderAttack.open()
-  job = venue.createJob()
-  log = await TestLog.create()
-  const planned = venue.createPlan(job)
-  await log.append([job, planned.planEnvelope])
-  const collected = await venue.collect(log, planned, job)
-  round = acceptedOf(sealRound(await checkRoundShares(collected, venue.parties), coordinatorKey, NOW))
-  made = [...round.contributions.values()].map(({ envelope, contribution: { holder, payload } }) => {
-    const chunks = venue.uploads.get(`${round.planDigest}/${holder}`)!
-    return { holder, envelope, payload, chunks, oneTimeKey: new Int32Array(), shares: [], lanes: new Uint32Array() }
-  })
-  keySum = await keySumWithoutGuards(round, made, venue.parties)
-  challenge = hashChallenge(statementDigest(round.manifest!))
+  sums = await SealedSum.seal(await HoldersUnderAttack.open())
 })
-afterAll(() => venue.close())
-
-const parametersOf = () => planParameters(round.plan)
-const partyOf = (holder: string): Party => venue.parties.find(({ keys }) => keys.holder === holder)!
-
-const unpack = (chunk: Uint8Array) => unpackChunk(parametersOf(), chunk)
-const pack = packChunk
-const sumOf = (chunks: readonly Uint8Array[]): Uint8Array =>
-  pack(chunks.map(unpack).reduce((sum, more) => sum.map((c, i) => modulo(c + more[i]))))
-const chunksOf = (contributions: readonly MadeContribution[]) => contributions.map(({ chunks }) => chunks[0])
-
-async function hashOf(chunk: Uint8Array): Promise<LinearHash> {
-  const hashing = venue.workers.beginHashing({ parameters: parametersOf(), challenge })
-  await hashing.add(0, chunk)
-  return hashing.end()
-}
-
-async function open(chunk: Uint8Array, contributors: number, key = keySum): Promise<Float64Array> {
-  const planDigest = fromHex(round.planDigest)
-  const aggregation = venue.workers.beginAggregation({ parameters: parametersOf(), planDigest })
-  await aggregation.setKeySum(key)
-  await aggregation.addSum(0, chunk, contributors)
-  const sums = await aggregation.openChunk(0)
-  await aggregation.end()
-  return sums
-}
-
-async function signedHash(
-  { holder, chunks }: MadeContribution,
-  text?: string,
-  key = partyOf(holder),
-): Promise<SignedHash> {
-  const hash = text ?? formatLinearHash(await hashOf(chunks[0]))
-  const body = { plan: round.planDigest, manifest: statementDigest(round.manifest!), holder, hash }
-  const [{ sig }] = signStatement(payloadHashStatement, body, key.keys.statementKey).signatures
-  return { holder, hash, signature: Buffer.from(sig).toString('base64') }
-}
-
-/** What a coordinator publishes and serves when it says that this is the sum. */
-interface Said {
-  readonly publication: Envelope
-  readonly opening: readonly Uint8Array[]
-  readonly laneSums: Float64Array
-}
-
-async function say(chunk: Uint8Array, changes: Partial<Publication> = {}, lie?: Float64Array): Promise<Said> {
-  const contributors = made.length
-  const laneSums = lie ?? (await open(chunk, contributors))
-  const key = encodeKeySum(keySum)
-  const sums = dequantiseSums(round.plan.vector, laneSums.slice(), contributors)
-  const output = roundOutput(round.plan.job, specification, 'statistics', undefined, sums, contributors)
-  const body = {
-    job: round.plan.job,
-    plan: round.planDigest,
-    manifest: statementDigest(round.manifest!),
-    contributors,
-    aggregate: digestOf(new Uint8Array(laneSums.buffer)),
-    opening: openingDigest(key, [digestOf(chunk)]),
-    hashes: changes.hashes ?? (await Promise.all(made.map((each) => signedHash(each)))),
-    output: { name: output.name, digest: digestOf(output.bytes) },
-    ...changes,
-  }
-  return { publication: signStatement(publicationStatement, body, coordinatorKey), opening: [key, chunk], laneSums }
-}
-
-/** What the first holder finds: `verified`, `unverified`, or the code of its refusal. */
-async function verify({ publication, opening }: Pick<Said, 'publication' | 'opening'>) {
-  const [{ holder, chunks, payload, envelope }] = made
-  const sent: SentContribution = {
-    plan: round.plan,
-    planDigest: round.planDigest,
-    specification,
-    step: 'statistics',
-    entry: { holder, contribution: statementDigest(envelope), payload: payload.digest },
-    chunks,
-    shares: [],
-    manifest: round.manifest!,
-  }
-  const parts: SumVerificationParts = {
-    workers: venue.workers,
-    coordinatorKey: coordinatorKey.publicKey,
-    fetchOpening: async function* () {
-      yield* opening
-    },
-    fetchArtifact: async (digest: Digest) => venue.artifacts.get(digest)!,
-  }
-  const verdict = await verifySum(sent, publication, parts)
-  return verdict.ok ? { found: verdict.value.kind, why: '' } : { found: verdict.code, why: verdict.reason }
-}
+afterAll(() => sums.venue.close())
 
 /** What a holder takes for the sum when it looks at signatures alone. */
 const believed = ({ publication }: Said): Publication =>
   acceptedOf(readStatement(publicationStatement, publication, coordinatorKey.publicKey))
-
-const honest = () => say(sumOf(chunksOf(made)))
 
 attack({
   name: 'an aggregate that is not what the ciphertexts open to',
@@ -155,17 +29,17 @@ attack({
   wins: 'any numbers it likes, for holders that believe what is signed',
   guard: 'each holder opens the sum of the ciphertexts itself',
   off: async () => {
-    const { laneSums } = await honest()
+    const { laneSums } = await sums.sayTruth()
     const lie = laneSums.map((sum, i) => (i === 0 ? sum + 1000 : sum))
-    const { aggregate } = believed(await say(sumOf(chunksOf(made)), {}, lie))
+    const { aggregate } = believed(await sums.say(sums.truth, {}, lie))
     expect(aggregate).toBe(digestOf(new Uint8Array(lie.buffer)))
-    expect(aggregate).not.toBe(believed(await honest()).aggregate)
+    expect(aggregate).not.toBe(believed(await sums.sayTruth()).aggregate)
   },
   on: async () => {
-    expect(await verify(await honest())).toEqual({ found: 'verified', why: '' })
-    const { laneSums } = await honest()
+    expect(await sums.verify(await sums.sayTruth())).toEqual({ found: 'verified', why: '' })
+    const { laneSums } = await sums.sayTruth()
     const lie = laneSums.map((sum, i) => (i === 0 ? sum + 1000 : sum))
-    expect((await verify(await say(sumOf(chunksOf(made)), {}, lie))).found).toBe('wrong-sum')
+    expect((await sums.verify(await sums.say(sums.truth, {}, lie))).found).toBe('wrong-sum')
   },
 })
 
@@ -175,27 +49,28 @@ attack({
   wins: 'a sum over other holders than it says, with another key sum that opens it',
   guard: 'the hashes of the contributions add up to the hash of their sum alone',
   off: async () => {
-    for (const set of [made.slice(1), [...made, made[0]]]) {
-      const key = await keySumWithoutGuards(round, set, venue.parties)
-      const chunk = sumOf(chunksOf(set))
-      const wrong = await open(chunk, made.length, key)
-      expect(wrong).not.toEqual((await honest()).laneSums)
+    for (const set of [sums.made.slice(1), [...sums.made, sums.made[0]]]) {
+      const key = await keySumWithoutGuards(sums.round, set, sums.venue.parties)
+      const chunk = sums.sumOf(set)
+      const wrong = await sums.open(chunk, sums.made.length, key)
+      expect(wrong).not.toEqual((await sums.sayTruth()).laneSums)
     }
   },
   on: async () => {
-    for (const set of [made.slice(1), [...made, made[0]]]) {
-      const key = await keySumWithoutGuards(round, set, venue.parties)
-      const chunk = sumOf(chunksOf(set))
-      const laneSums = await open(chunk, 4, key)
-      const said = await say(sumOf(chunksOf(made)), {
+    for (const set of [sums.made.slice(1), [...sums.made, sums.made[0]]]) {
+      const key = await keySumWithoutGuards(sums.round, set, sums.venue.parties)
+      const chunk = sums.sumOf(set)
+      const laneSums = await sums.open(chunk, 4, key)
+      const said = await sums.say(sums.truth, {
         aggregate: digestOf(new Uint8Array(laneSums.buffer)),
-        opening: openingDigest(encodeKeySum(key), [digestOf(chunk)]),
+        sum: nameOf(chunk),
+        opening: openingDigest(encodeKeySum(key), nameOf(chunk)),
       })
-      const { found, why } = await verify({ publication: said.publication, opening: [encodeKeySum(key), chunk] })
+      const { found, why } = await sums.verify({ publication: said.publication, opening: [encodeKeySum(key), chunk] })
       expect([found, why]).toEqual(['wrong-sum', expect.stringContaining('not the sum of the contributions')])
     }
     // A count that says so does not help.
-    expect((await verify(await say(sumOf(chunksOf(made)), { contributors: 3 }))).found).toBe('wrong-sum')
+    expect((await sums.verify(await sums.say(sums.truth, { contributors: 3 }))).found).toBe('wrong-sum')
   },
 })
 
@@ -205,22 +80,22 @@ attack({
   wins: 'a holder that verifies one sum while the log has another',
   guard: 'the publication names its opening by digest',
   off: async () => {
-    const said = await say(sumOf(chunksOf(made)), { opening: 'e'.repeat(64) })
+    const said = await sums.say(sums.truth, { opening: 'e'.repeat(64) })
     // What it is served opens, with every hash right, and is not what the log names.
-    expect(await open(said.opening[1], made.length)).toEqual(said.laneSums)
-    expect(believed(said).opening).not.toBe(openingDigest(said.opening[0], [digestOf(said.opening[1])]))
+    expect(await sums.open(said.opening[1], sums.made.length)).toEqual(said.laneSums)
+    expect(believed(said).opening).not.toBe(openingDigest(said.opening[0], nameOf(said.opening[1])))
   },
   on: async () => {
-    const said = await say(sumOf(chunksOf(made)), { opening: 'e'.repeat(64) })
-    expect((await verify(said)).found).toBe('wrong-sum')
-    const { publication, opening } = await honest()
+    const said = await sums.say(sums.truth, { opening: 'e'.repeat(64) })
+    expect((await sums.verify(said)).found).toBe('wrong-sum')
+    const { publication, opening } = await sums.sayTruth()
     const [key, chunk] = opening
     const noise = chunk.slice()
     noise[0] ^= 1
     const other = key.slice()
     other[0] ^= 1
     for (const served of [[other, chunk], [key, noise], [key], [key, chunk.slice(1)]]) {
-      expect((await verify({ publication, opening: served })).found).toBe('wrong-sum')
+      expect((await sums.verify({ publication, opening: served })).found).toBe('wrong-sum')
     }
   },
 })
@@ -231,15 +106,18 @@ attack({
   wins: 'statistics, or a model, of its own making in every later round',
   guard: 'each holder recomputes the output with the strategy’s own code',
   off: async () => {
-    const said = await say(sumOf(chunksOf(made)), { output: { name: 'statistics', digest: 'f'.repeat(64) } })
+    const said = await sums.say(sums.truth, { output: { name: 'statistics', digest: 'f'.repeat(64) } })
     expect(believed(said).output.digest).toBe('f'.repeat(64))
   },
   on: async () => {
     for (const output of [
       { name: 'statistics', digest: 'f'.repeat(64) },
-      { name: 'model', digest: JSON.parse(Buffer.from((await honest()).publication.payload).toString()).output.digest },
+      {
+        name: 'model',
+        digest: JSON.parse(Buffer.from((await sums.sayTruth()).publication.payload).toString()).output.digest,
+      },
     ]) {
-      const { found, why } = await verify(await say(sumOf(chunksOf(made)), { output }))
+      const { found, why } = await sums.verify(await sums.say(sums.truth, { output }))
       expect([found, why]).toEqual(['wrong-sum', expect.stringContaining('is not made of this sum')])
     }
   },
@@ -249,23 +127,22 @@ attack({
   name: 'a hash in another’s name',
   by: 'coordinator',
   wins: 'a wrong sum whose hash it makes right with a hash that nobody gave',
-  guard: 'each hash carries its contributor’s signature over plan, manifest and value',
+  guard: 'each hash carries its contributor’s signature over plan, manifest, sum and value',
   off: async () => {
-    const { chunk, hash } = await wrongSumWithHashOf(0)
-    expect(
-      addLinearHashes([hash, ...(await Promise.all(made.slice(1).map(({ chunks }) => hashOf(chunks[0]))))]),
-    ).toEqual(await hashOf(chunk))
+    const { chunk, sum, hash } = await wrongSumWithHashOf(0)
+    const others = await sums.hashesOf(sums.made.slice(1), sum)
+    expect(addLinearHashes([hash, ...others])).toEqual(await sums.hashOf(chunk, sum))
   },
   on: async () => {
-    const { chunk, hash } = await wrongSumWithHashOf(1)
-    const hashes = await Promise.all(made.map((each) => signedHash(each)))
-    const forged = await signedHash(made[1], formatLinearHash(hash), partyOf(made[0].holder))
-    const { found, why } = await verify(
-      await say(chunk, { hashes: hashes.map((each, i) => (i === 1 ? forged : each)) }),
+    const { chunk, sum, hash } = await wrongSumWithHashOf(1)
+    const hashes = await sums.signHashes(sum)
+    const forged = await sums.signHash(sums.made[1], sum, formatLinearHash(hash), sums.made[0].holder)
+    const { found, why } = await sums.verify(
+      await sums.say(chunk, { hashes: hashes.map((each, i) => (i === 1 ? forged : each)) }),
     )
-    expect([found, why]).toEqual(['wrong-sum', expect.stringContaining(made[1].holder)])
+    expect([found, why]).toEqual(['wrong-sum', expect.stringContaining(sums.made[1].holder)])
     const mixed = hashes.map((each, i) => (i === 1 ? { ...each, hash: formatLinearHash(hash) } : each))
-    expect((await verify(await say(chunk, { hashes: mixed }))).found).toBe('wrong-sum')
+    expect((await sums.verify(await sums.say(chunk, { hashes: mixed }))).found).toBe('wrong-sum')
   },
 })
 
@@ -276,11 +153,14 @@ attack({
   guard: 'the holder says that it is unverified, and who has not hashed',
   off: async () => {
     const { chunk } = await wrongSumWithHashOf(0)
-    expect(believed(await say(chunk, { hashes: [] })).aggregate).not.toBe(believed(await honest()).aggregate)
+    expect(believed(await sums.say(chunk, { hashes: [] })).aggregate).not.toBe(
+      believed(await sums.sayTruth()).aggregate,
+    )
   },
   on: async () => {
-    const hashes = await Promise.all(made.slice(0, 3).map((each) => signedHash(each)))
-    expect((await verify(await say(sumOf(chunksOf(made)), { hashes }))).found).toBe('unverified')
+    const sum = sums.truth
+    const hashes = (await sums.signHashes(nameOf(sum))).slice(0, 3)
+    expect((await sums.verify(await sums.say(sum, { hashes }))).found).toBe('unverified')
   },
 })
 
@@ -291,40 +171,45 @@ attack({
   guard: 'a publication is read for its own plan, job and manifest',
   lines: [8],
   off: async () => {
-    expect(believed(await say(sumOf(chunksOf(made)), { plan: 'a'.repeat(64) })).plan).not.toBe(round.planDigest)
+    expect(believed(await sums.say(sums.truth, { plan: 'a'.repeat(64) })).plan).not.toBe(sums.round.planDigest)
   },
   on: async () => {
-    const said = await honest()
-    expect((await verify(await say(sumOf(chunksOf(made)), { plan: 'a'.repeat(64) }))).found).toBe('wrong-round')
-    expect((await verify(await say(sumOf(chunksOf(made)), { job: 'a'.repeat(64) }))).found).toBe('wrong-round')
-    expect((await verify(await say(sumOf(chunksOf(made)), { manifest: 'a'.repeat(64) }))).found).toBe('wrong-sum')
+    const said = await sums.sayTruth()
+    expect((await sums.verify(await sums.say(sums.truth, { plan: 'a'.repeat(64) }))).found).toBe('wrong-round')
+    expect((await sums.verify(await sums.say(sums.truth, { job: 'a'.repeat(64) }))).found).toBe('wrong-round')
+    expect((await sums.verify(await sums.say(sums.truth, { manifest: 'a'.repeat(64) }))).found).toBe('wrong-sum')
     const strange = { ...said.publication, signatures: [] }
-    expect((await verify({ ...said, publication: strange })).found).toBe('bad-signature')
+    expect((await sums.verify({ ...said, publication: strange })).found).toBe('bad-signature')
   },
 })
 
 /** A wrong sum that opens, and the hash that contributor `liar` would have to give for it. */
-async function wrongSumWithHashOf(liar: number): Promise<{ chunk: Uint8Array; hash: LinearHash }> {
-  const sum = unpack(sumOf(chunksOf(made)))
+async function wrongSumWithHashOf(liar: number): Promise<{ chunk: Uint8Array; sum: Digest; hash: LinearHash }> {
+  const truth = sums.unpack(sums.truth)
   // A thousand examples more: Δ is 2^9.
-  const chunk = pack(sum.map((c, i) => (i === 0 ? modulo(c + (1000n << 9n)) : c)))
-  const others = await Promise.all(made.filter((_, i) => i !== liar).map(({ chunks }) => hashOf(chunks[0])))
+  const chunk = packChunk(truth.map((c, i) => (i === 0 ? modulo(c + (1000n << 9n)) : c)))
+  const sum = nameOf(chunk)
+  const others = await sums.hashesOf(
+    sums.made.filter((_, i) => i !== liar),
+    sum,
+  )
   const [first, second] = addLinearHashes(others)
-  const [whole, other] = await hashOf(chunk)
-  return { chunk, hash: [modulo(whole - first), modulo(other - second)] }
+  const [whole, other] = await sums.hashOf(chunk, sum)
+  return { chunk, sum, hash: [modulo(whole - first), modulo(other - second)] }
 }
 
 limit({
   name: 'a wrong sum that one contributor’s hash is made to fit',
   by: 'coordinator and contributor',
   wins: 'any sum, chosen after the true one was seen, and verified by all the others',
-  because: 'the hash of a ciphertext is its author’s word; who has the ciphertexts sees the lie, holders do not',
+  because:
+    'a hash is its author’s own word: equal in power to contributing another ciphertext, but late, and bounds aside',
   shown: async () => {
-    const { chunk, hash } = await wrongSumWithHashOf(1)
+    const { chunk, sum, hash } = await wrongSumWithHashOf(1)
     const hashes = await Promise.all(
-      made.map((each, i) => signedHash(each, i === 1 ? formatLinearHash(hash) : undefined)),
+      sums.made.map((each, i) => sums.signHash(each, sum, i === 1 ? formatLinearHash(hash) : undefined)),
     )
-    expect(await verify(await say(chunk, { hashes }))).toEqual({ found: 'verified', why: '' })
+    expect(await sums.verify(await sums.say(chunk, { hashes }))).toEqual({ found: 'verified', why: '' })
   },
 })
 
@@ -357,10 +242,10 @@ function shortBasis(x: bigint): [bigint, bigint][] {
   }
 }
 
-/** Three coefficients of a difference that is not zero, opens, and has the hash zero under the challenge, which is known. */
-async function differenceWithoutHash([a, b, c]: readonly number[]): Promise<Map<number, bigint>> {
-  const length = parametersOf().coefficientCount
-  const unit = (at: number) => hashOf(pack(Array.from({ length }, (_, i) => (i === at ? 1n : 0n))))
+/** Three coefficients of a difference that is not zero, opens, and has the hash zero under the challenge of this sum. */
+async function differenceWithoutHash([a, b, c]: readonly number[], name: Digest): Promise<Map<number, bigint>> {
+  const length = sums.parameters.coefficientCount
+  const unit = (at: number) => sums.hashOf(packChunk(Array.from({ length }, (_, i) => (i === at ? 1n : 0n))), name)
   const [ha, hb, hc] = await Promise.all([a, b, c].map(unit))
   // x·hb + y·hc = −Δ·ha, in both repetitions.
   const determinant = inverse(hb[0] * hc[1] - hb[1] * hc[0])
@@ -396,50 +281,35 @@ async function differenceWithoutHash([a, b, c]: readonly number[]): Promise<Map<
   throw new Error('found no difference')
 }
 
-limit({
-  name: 'a wrong sum that is chosen after the challenge is known',
-  by: 'coordinator alone',
-  wins: 'a sum of its own making that every holder verifies, with honest hashes of them all',
-  because: 'DEFECT: the manifest fixes the challenge and not the sum; it must name the digest of the ciphertexts’ sum',
-  shown: async () => {
-    // The sums of squares of three features: what the standardisation of every later round is made of.
-    const difference = await differenceWithoutHash([52, 53, 54])
-    const sum = unpack(sumOf(chunksOf(made)))
-    const chunk = pack(sum.map((c, i) => modulo(c + (difference.get(i) ?? 0n))))
-    const truth = await open(sumOf(chunksOf(made)), made.length)
-    const lie = await say(chunk)
-    expect(lie.laneSums).not.toEqual(truth)
-    expect(await verify(lie)).toEqual({ found: 'verified', why: '' })
-  },
-})
+/** A sum that was made when the contributors' hashes had their challenge, that of the true sum. */
+async function lateSum() {
+  const truth = sums.truth
+  // The sums of squares of three features: what the standardisation of every later round is made of.
+  const difference = await differenceWithoutHash([52, 53, 54], nameOf(truth))
+  return { truth, chunk: packChunk(sums.unpack(truth).map((c, i) => modulo(c + (difference.get(i) ?? 0n)))) }
+}
 
 attack({
-  name: 'a wrong sum, to a holder that goes on with the job',
-  by: 'coordinator',
-  wins: 'a holder’s next update for a job that lies',
-  guard: 'the holder notes it durably, and takes no further part in the job',
+  name: 'a wrong sum that is chosen after the challenge is known',
+  by: 'coordinator alone',
+  wins: 'a sum of its own making, which opens, and to which the honest hashes of all of them add up',
+  guard: 'the challenge follows from the sum: the hashes of one sum are signed for it, and say nothing of another',
   off: async () => {
-    // The journal's claim alone would grant the next one.
-    const [, other] = venue.parties
-    const next = venue.createPlan(job, { round: 2 })
-    const journal = venue.journalOf(other)
-    journal.accept(next.planDigest, next.planEnvelope, { job: round.plan.job, question: 'another', dataset: 'heart' })
-    journal.accept(round.planDigest, round.planEnvelope, { job: round.plan.job, question: 'one', dataset: 'heart' })
-    journal.markWrongSum(round.planDigest)
-    expect(journal.claimContribution(next.planDigest)).toBe('claimed')
+    const { truth, chunk } = await lateSum()
+    expect(await sums.open(chunk, sums.made.length)).not.toEqual(await sums.open(truth, sums.made.length))
+    // Under a challenge that came first, as that of the manifest alone:
+    const hashes = await sums.hashesOf(sums.made, nameOf(truth))
+    expect(addLinearHashes(hashes)).toEqual(await sums.hashOf(chunk, nameOf(truth)))
   },
   on: async () => {
-    const [self] = venue.parties
-    const manifest = round.manifest!
-    const { planDigest } = round
-    expect(codeOf(await venue.handle(self, { kind: 'hash-payload', planDigest, manifest }))).toBe('accepted')
-    const lie = await say(sumOf(chunksOf(made)), { aggregate: 'f'.repeat(64) })
-    venue.opening = lie.opening
-    const { publication } = lie
-    expect(codeOf(await venue.handle(self, { kind: 'published', planDigest, publication }))).toBe('wrong-sum')
-    venue.restart(self)
-    const next = venue.createPlan(job, { round: 2 })
-    await log.append([next.planEnvelope])
-    expect(codeOf(await venue.contribute(self, log, next, job))).toBe('wrong-sum')
+    const { truth, chunk } = await lateSum()
+    const saying = async (changes: Partial<Publication>) => sums.verify(await sums.say(chunk, changes))
+    // The hashes that were given for the true sum, under either name; and those that are given for the wrong one.
+    const hashes = await sums.signHashes(nameOf(truth))
+    expect((await saying({ hashes })).why).toContain('is not signed by it')
+    expect((await saying({ sum: nameOf(truth) })).why).toContain('not the one that was published')
+    expect((await saying({})).why).toContain('not the sum of the contributions')
+    for (const changes of [{ hashes }, { sum: nameOf(truth) }, {}])
+      expect((await saying(changes)).found).toBe('wrong-sum')
   },
 })

@@ -10,6 +10,7 @@ import { examineApplication, examineRegistryRequest } from '../../src/protocol/r
 import { applicationStatement, embedStatement, membershipStatement } from '../../src/protocol/registry-statements.ts'
 import { countOrganisations, type Member } from '../../src/protocol/round-plan.ts'
 import { signStatement } from '../../src/protocol/statement.ts'
+import { attack } from '../support/attack.ts'
 import {
   applicationOf,
   apply,
@@ -44,31 +45,50 @@ describe('a coordinator that invents members', () => {
     const cohort = [parties[0], ...sybils].map(({ member }) => member)
     expect(countOrganisations(cohort)).toBe(3)
   })
+})
 
-  it('does not get its own key in as a member’s, whose signature would count twice', () => {
+attack({
+  name: 'the coordinator’s own key as a member’s',
+  by: 'coordinator',
+  wins: 'one voice more: its one signature on a statement is found under both names',
+  guard: 'the coordinator’s key is nobody’s in the registry',
+  off: () => expect(isSignedBy(statementFor(registry, applicationOf(zurich)), publicKey)).toBe(true),
+  on: () => {
     const self: Party = { ...zurich, keys: { ...zurich.keys, statementKey: coordinatorKey } }
     expect(examine(self, { statementKey: publicKey })).toBe('unusable-key')
-    // Guard off: the one signature of the coordinator is found under both names.
-    expect(isSignedBy(statementFor(registry, applicationOf(zurich)), publicKey)).toBe(true)
-  })
+  },
+})
+
+/** A venue in which one organisation runs as many nodes as a quorum has members, and what they sign by themselves. */
+async function clinicOfMany() {
+  const nodes = await Promise.all([1, 2, 3].map((i) => createParty(`node-${i}`, 'Cleveland Clinic')))
+  let grown: Registry = registry
+  for (const [i, node] of nodes.entries()) {
+    const everybody = keysOf([...parties, ...nodes.slice(0, i)])
+    grown = acceptedOf(apply(grown, statementFor(grown, applicationOf(node, everybody), everybody)))
+  }
+  const clinic = keysOf(nodes)
+  return { grown, nodes, statement: statementFor(grown, applicationOf(zurich, clinic), clinic) }
+}
+
+attack({
+  name: 'a quorum of one organisation’s nodes',
+  by: 'coordinator and one organisation',
+  wins: 'whatever members it likes: as many signatures as a quorum has',
+  guard: 'organisations sign, not nodes: all nodes of one count once',
+  lines: [6],
+  off: async () => {
+    const { nodes, statement } = await clinicOfMany()
+    const signers = nodes.filter(({ member }) => isSignedBy(statement, member.statementKey))
+    expect(signers.length).toBeGreaterThanOrEqual(quorum)
+  },
+  on: async () => {
+    const { grown, statement } = await clinicOfMany()
+    expect(codeOf(apply(grown, statement))).toBe('quorum-not-met')
+  },
 })
 
 describe('one organisation with many nodes', () => {
-  it('counts once: guard on, and would be a quorum alone: guard off', async () => {
-    const nodes = await Promise.all([1, 2, 3].map((i) => createParty(`node-${i}`, 'Cleveland Clinic')))
-    let grown: Registry = registry
-    for (const [i, node] of nodes.entries()) {
-      const everybody = keysOf([...parties, ...nodes.slice(0, i)])
-      grown = acceptedOf(apply(grown, statementFor(grown, applicationOf(node, everybody), everybody)))
-    }
-    const clinic = keysOf(nodes)
-    const application = applicationOf(zurich, clinic)
-    const statement = statementFor(grown, application, clinic)
-    expect(codeOf(apply(grown, statement))).toBe('quorum-not-met')
-    const signers = nodes.filter(({ member }) => isSignedBy(statement, member.statementKey))
-    expect(signers.length).toBeGreaterThanOrEqual(quorum)
-  })
-
   it('is not another one under another spelling', async () => {
     for (const [i, organisation] of ['Cleveland Hospital', 'ｃleveland hospital'].entries()) {
       const node = await createParty(`spelt-${i}`, organisation)
@@ -76,8 +96,24 @@ describe('one organisation with many nodes', () => {
       expect(countOrganisations([parties[0].member, node.member])).toBe(2)
     }
   })
+})
 
-  it('has no node that it has not signed for: its voice would be in a stranger’s hands', async () => {
+attack({
+  name: 'a node in another organisation’s name',
+  by: 'coordinator and the other organisations',
+  wins: 'that organisation’s voice: a signature in its name that it has not given',
+  guard: 'a node enters an organisation with that organisation’s own signature, whatever the quorum',
+  lines: [6],
+  off: async () => {
+    const impostor = await createParty('impostor', parties[0].member.organisation)
+    const statement = statementFor(registry, applicationOf(zurich), [impostor.keys.statementKey])
+    // Once it is in, its key speaks where the organisation's does.
+    const organisations = [...parties, impostor]
+      .filter(({ member }) => isSignedBy(statement, member.statementKey))
+      .map(({ member }) => member.organisation)
+    expect(organisations).toEqual([parties[0].member.organisation])
+  },
+  on: async () => {
     const [cleveland, ...others] = parties
     const impostor = await createParty('impostor', cleveland.member.organisation)
     const enter = (by: readonly Party[]) => {
@@ -86,7 +122,7 @@ describe('one organisation with many nodes', () => {
     }
     expect(enter(others)).toBe('quorum-not-met')
     expect(enter([cleveland, ...others.slice(1)])).toBe('accepted')
-  })
+  },
 })
 
 describe('replayed signatures', () => {
@@ -117,16 +153,6 @@ describe('replayed signatures', () => {
     expect(codeOf(apply(registry, withSignatures(foreign, all)))).toBe('bad-signature')
   })
 
-  it('do not bring back keys that were given up, and may have been given up because they were stolen', async () => {
-    const [cleveland, ...others] = parties
-    const application = applicationOf(cleveland, keysOf(parties))
-    const departure = departureOf(cleveland, keysOf(others))
-    const without = acceptedOf(apply(registry, statementFor(registry, departure, keysOf(others))))
-    expect(codeOf(examineApplication(without, application, publicKey))).toBe('already-admitted')
-    // Guard off: the old application is still signed by everybody.
-    expect(examineApplication({ ...without, keys: new Set(), names: new Map() }, application, publicKey).ok).toBe(true)
-  })
-
   it('do not put a holder out that came back', async () => {
     const [cleveland, ...others] = parties
     const departure = departureOf(cleveland, keysOf(others))
@@ -142,18 +168,57 @@ describe('replayed signatures', () => {
   })
 })
 
-describe('a fork of the registry', () => {
-  const all = keysOf(parties)
+/** A venue that one member has left, and the application with which it once came in. */
+function departed() {
+  const [cleveland, ...others] = parties
+  const departure = departureOf(cleveland, keysOf(others))
+  const without = acceptedOf(apply(registry, statementFor(registry, departure, keysOf(others))))
+  return { without, application: applicationOf(cleveland, keysOf(parties)) }
+}
 
-  it('needs two statements of one number, and a member signs one: two quorums share an honest organisation', async () => {
-    const other = await createParty('geneva')
-    const left = statementFor(registry, applicationOf(zurich, all))
-    const right = statementFor(registry, applicationOf(other, all))
-    // Guard off: members that sign whatever is next make both of them valid.
+attack({
+  name: 'an old application of a member that has left',
+  by: 'coordinator, with stolen keys',
+  wins: 'that member’s place for whoever has its keys: everybody’s signatures on it are still good',
+  guard: 'a key that was once entered enters no second time',
+  lines: [8],
+  off: () => {
+    const { without, application } = departed()
+    const forgetful = { ...without, keys: new Set<string>(), names: new Map() }
+    expect(codeOf(examineApplication(forgetful, application, publicKey))).toBe('accepted')
+  },
+  on: () => {
+    const { without, application } = departed()
+    expect(codeOf(examineApplication(without, application, publicKey))).toBe('already-admitted')
+  },
+})
+
+/** Two statements of one number, over one past. */
+async function twoNext() {
+  const all = keysOf(parties)
+  const other = await createParty('geneva')
+  return {
+    all,
+    left: statementFor(registry, applicationOf(zurich, all)),
+    right: statementFor(registry, applicationOf(other, all)),
+  }
+}
+
+attack({
+  name: 'two registry statements of one number',
+  by: 'coordinator',
+  wins: 'two registries of one venue: one for each of two holders, both signed by all',
+  guard: 'a member signs one statement of a number, and two quorums share an honest organisation',
+  off: async () => {
+    const { all, left, right } = await twoNext()
+    // Members that sign whatever is next.
     for (const statement of [left, right]) {
       expect(codeOf(apply(registry, withSignatures(statement, all)))).toBe('accepted')
     }
-    // Guard on: each signs one, however the coordinator divides them, and one of them may sign both.
+  },
+  on: async () => {
+    const { all, left, right } = await twoNext()
+    // However the coordinator divides them, and one of them may sign both.
     for (let split = 0; split < 2 ** parties.length; split++) {
       const onLeft = all.filter((_, i) => i === 0 || split & (1 << i))
       const onRight = all.filter((_, i) => i === 0 || !(split & (1 << i)))
@@ -163,18 +228,29 @@ describe('a fork of the registry', () => {
       expect(verdicts.filter((verdict) => verdict === 'accepted').length).toBeLessThan(2)
     }
     for (let n = 1; n < 100; n++) expect(2 * committeeThreshold(n) - n).toBeGreaterThan(Math.floor((n - 1) / 3))
-  })
+  },
+})
 
-  it('is not one by another number for the same place, for which members would sign again', () => {
-    const statement = statementFor(registry, applicationOf(zurich, all))
-    const body = JSON.parse(new TextDecoder().decode(statement.payload))
-    const elsewhere = { ...body, sequence: 7 }
-    const renumbered = withSignatures(signStatement(membershipStatement, elsewhere, coordinatorKey), all)
-    expect(codeOf(apply(registry, renumbered))).toBe('registry-out-of-order')
-    // Guard off: it names the same past, and whoever notes a signature for each number has none for this one.
-    expect(elsewhere.previous).toBe(registryHead(registry))
-    expect(codeOf(apply({ ...registry, sequence: 6 }, renumbered))).toBe('accepted')
-  })
+/** A statement for the next place, under a number for which nobody has signed yet. */
+function renumbered() {
+  const all = keysOf(parties)
+  const statement = statementFor(registry, applicationOf(zurich, all))
+  const body = JSON.parse(new TextDecoder().decode(statement.payload))
+  expect(body.previous).toBe(registryHead(registry))
+  return withSignatures(signStatement(membershipStatement, { ...body, sequence: 7 }, coordinatorKey), all)
+}
+
+attack({
+  name: 'a registry statement under another number',
+  by: 'coordinator',
+  wins: 'a second statement of one past, signed by members that remember what they signed by its number',
+  guard: 'the number is that of the place, or the statement is none',
+  off: () => expect(codeOf(apply({ ...registry, sequence: 6 }, renumbered()))).toBe('accepted'),
+  on: () => expect(codeOf(apply(registry, renumbered()))).toBe('registry-out-of-order'),
+})
+
+describe('a fork of the registry', () => {
+  const all = keysOf(parties)
 
   it('is not one that continues another past', () => {
     const statement = statementFor(registry, applicationOf(zurich, all), all)
@@ -184,15 +260,26 @@ describe('a fork of the registry', () => {
   })
 })
 
+function foreignApplication() {
+  const body = { venue: 'other.example', member: zurich.member }
+  return withSignatures(signStatement(applicationStatement, body, zurich.keys.statementKey), keysOf(parties))
+}
+
+attack({
+  name: 'an application to another venue',
+  by: 'coordinator of two venues',
+  wins: 'a member here that applied there, with the signatures that it was given there',
+  guard: 'an application names its venue, under its signatures',
+  lines: [8],
+  off: () => {
+    const elsewhere = { ...registry, venue: 'other.example' }
+    expect(codeOf(examineApplication(elsewhere, foreignApplication(), publicKey))).toBe('accepted')
+  },
+  on: () => expect(codeOf(examineApplication(registry, foreignApplication(), publicKey))).toBe('registry-out-of-order'),
+})
+
 describe('a request that is not what it seems', () => {
   const all = keysOf(parties)
-
-  it('to another venue is none to this one, whoever has signed it', () => {
-    const body = { venue: 'other.example', member: zurich.member }
-    const foreign = withSignatures(signStatement(applicationStatement, body, zurich.keys.statementKey), all)
-    expect(codeOf(examineApplication(registry, foreign, publicKey))).toBe('registry-out-of-order')
-    expect(codeOf(examineApplication({ ...registry, venue: 'other.example' }, foreign, publicKey))).toBe('accepted')
-  })
 
   it('for a departure does not enter as a membership', () => {
     const place = { venue: VENUE, sequence: 5, previous: registryHead(registry) }
@@ -210,18 +297,58 @@ describe('a request that is not what it seems', () => {
   })
 })
 
-describe('swapped and shared keys', () => {
-  it('in an application on its way leave it unsigned by the one who applied', async () => {
-    const reader = await createParty('reader')
-    const { payloadType, signatures } = applicationOf(zurich)
-    const swapped = { venue: VENUE, member: { ...zurich.member, boxKey: reader.member.boxKey } }
-    const envelope = { payloadType, signatures, payload: Buffer.from(JSON.stringify(swapped)) }
-    expect(codeOf(examineApplication(registry, envelope, publicKey))).toBe('bad-signature')
-    // Guard off: the coordinator opens what is sealed to zurich.
-    const box = await sealBox(swapped.member.boxKey, Buffer.from('share'), new Uint8Array())
-    expect(toHex(await reader.keys.boxKey.open(box, new Uint8Array()))).toBe(toHex(Buffer.from('share')))
-  })
+/** An application on its way, in which the box key is the reader's. */
+async function swappedApplication() {
+  const reader = await createParty('reader')
+  const { payloadType, signatures } = applicationOf(zurich)
+  const member = { ...zurich.member, boxKey: reader.member.boxKey }
+  const payload = Buffer.from(JSON.stringify({ venue: VENUE, member }))
+  return { reader, member, envelope: { payloadType, signatures, payload } }
+}
 
+attack({
+  name: 'another box key in an application on its way',
+  by: 'coordinator',
+  wins: 'the shares that are sealed to that member, for good',
+  guard: 'who applies has signed all of its entry with the key that it brings',
+  lines: [13],
+  off: async () => {
+    const { reader, member } = await swappedApplication()
+    const box = await sealBox(member.boxKey, Buffer.from('share'), new Uint8Array())
+    expect(toHex(await reader.keys.boxKey.open(box, new Uint8Array()))).toBe(toHex(Buffer.from('share')))
+  },
+  on: async () => {
+    const { envelope } = await swappedApplication()
+    expect(codeOf(examineApplication(registry, envelope, publicKey))).toBe('bad-signature')
+  },
+})
+
+/** The same point of the curve, as another text: the top bit is not looked at (RFC 7748). */
+function aliasOf(boxKey: string): string {
+  const encoded = fromHex(boxKey)
+  encoded[31] |= 0x80
+  return toHex(encoded)
+}
+
+attack({
+  name: 'a member’s box key under another encoding',
+  by: 'newcomer',
+  wins: 'a second entry for one secret, of which the registry knows nothing',
+  guard: 'a key has one encoding, or is none',
+  off: () => {
+    const { boxKey } = parties[0].member
+    expect(registry.keys.has(aliasOf(boxKey))).toBe(false)
+    const { privateKey } = generateKeyPairSync('x25519')
+    const [secret, same] = [boxKey, aliasOf(boxKey)].map((text) => {
+      const key = Buffer.concat([fromHex('302a300506032b656e032100'), fromHex(text)])
+      return diffieHellman({ privateKey, publicKey: createPublicKey({ key, format: 'der', type: 'spki' }) })
+    })
+    expect(same).toEqual(secret)
+  },
+  on: () => expect(examine(zurich, { boxKey: aliasOf(parties[0].member.boxKey) })).toBe('unusable-key'),
+})
+
+describe('swapped and shared keys', () => {
   it('of a member are nobody else’s, in either place', () => {
     const { statementKey, boxKey } = parties[0].member
     expect(examine(zurich, { boxKey })).toBe('already-admitted')
@@ -232,22 +359,6 @@ describe('swapped and shared keys', () => {
     expect(
       examine({ ...zurich, keys: { ...zurich.keys, statementKey: parties[0].keys.statementKey } }, { statementKey }),
     ).toBe('already-admitted')
-  })
-
-  it('are the same key under another encoding, too', () => {
-    const { boxKey } = parties[0].member
-    const encoded = fromHex(boxKey)
-    encoded[31] |= 0x80
-    const alias = toHex(encoded)
-    expect(examine(zurich, { boxKey: alias })).toBe('unusable-key')
-    // Guard off: another text, of which the registry knows nothing, and one secret for both.
-    expect(registry.keys.has(alias)).toBe(false)
-    const { privateKey } = generateKeyPairSync('x25519')
-    const [secret, same] = [boxKey, alias].map((text) => {
-      const key = Buffer.concat([fromHex('302a300506032b656e032100'), fromHex(text)])
-      return diffieHellman({ privateKey, publicKey: createPublicKey({ key, format: 'der', type: 'spki' }) })
-    })
-    expect(same).toEqual(secret)
   })
 
   it('of low order are nobody’s secret', () => {

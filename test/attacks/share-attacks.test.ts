@@ -325,7 +325,6 @@ attack({
   by: 'coordinator',
   wins: 'the set that it prefers: a smaller one around whom it is after',
   guard: 'members judge the logged checks themselves; another verdict is not endorsed',
-  lines: [3],
   off: async () => {
     const { round, contributions, manifest } = await askAboutManifest(withoutFirst())
     // What members looked at before the checks: the set, and each contribution in it.

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { stringify as toYaml } from 'yaml'
 import { heartJob } from '../../nodes/examples/heart/jobs.ts'
 import { copyLog } from '../../src/cli/log-directory.ts'
-import { digestOf } from '../../src/crypto/digest.ts'
+import { digestOf, toHex } from '../../src/crypto/digest.ts'
 import { type Envelope, statementDigest } from '../../src/crypto/envelope.ts'
 import { createPayloadScheme } from '../../src/crypto/payload-schemes.ts'
 import { jobStatement, parseJobSpecification } from '../../src/learning/job-specification.ts'
@@ -17,6 +17,7 @@ import { addCosignatures, cosign } from '../../src/log/cosignature.ts'
 import { encodeLogEntry } from '../../src/log/log-entry.ts'
 import { createLog } from '../../src/log/log-writer.ts'
 import { MemoryLogStorage } from '../../src/log/memory-log-storage.ts'
+import { EMPTY_ROOT } from '../../src/log/merkle-hash.ts'
 import { parseNote } from '../../src/log/note.ts'
 import { formatNoteKey } from '../../src/log/note-key.ts'
 import { formatCosignatures } from '../../src/log/witness-wire.ts'
@@ -37,6 +38,9 @@ const specification = parseJobSpecification(heartJob('logistic', Buffer.from(see
 const root = mkdtempSync(join(tmpdir(), 'sluice-statements-'))
 const at = (name: string) => join(root, name)
 
+/** Every log was it once. */
+const EMPTY_TREE = { size: 0, root: toHex(EMPTY_ROOT) }
+
 let venue: FoundedVenue
 let job: Envelope
 let honest: Envelope[]
@@ -52,7 +56,14 @@ function planOf(
   inputs: RoundPlan['inputs'],
   changes: Partial<RoundPlan> = {},
 ): RoundPlan {
-  const about = { job: statementDigest(job), round, step, inputs, registry: registryHead(venue.registry) }
+  const about = {
+    job: statementDigest(job),
+    round,
+    step,
+    inputs,
+    registry: registryHead(venue.registry),
+    after: EMPTY_TREE,
+  }
   return makePlan(venue.parties, { ...about, vector: stepLayout(specification, step), ...changes })
 }
 

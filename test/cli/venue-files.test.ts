@@ -145,12 +145,18 @@ describe('inviting', () => {
 })
 
 describe('a file that is written', () => {
-  it('is for its owner alone when it is secret, whatever an interrupted run left behind', async () => {
-    writeFileSync(at('key.part'), 'half', { mode: 0o666 })
+  it('is for its owner alone when it is secret, whatever stood there before', async () => {
+    writeFileSync(at('key'), 'old', { mode: 0o666 })
     await writeSecretFile(at('key'), 'secret')
     expect(statSync(at('key')).mode & 0o777).toBe(0o600)
     expect(readFileSync(at('key'), 'utf8')).toBe('secret')
-    expect(existsSync(at('key.part'))).toBe(false)
+  })
+
+  it('may be written by several at once: one of them wins, none fails, and nothing else is left', async () => {
+    const texts = Array.from({ length: 8 }, (_, i) => String(i).repeat(100_000))
+    await Promise.all(texts.map((text) => writeWholeFile(at('many', 'file'), text)))
+    expect(texts).toContain(readFileSync(at('many', 'file'), 'utf8'))
+    expect(readdirSync(at('many'))).toEqual(['file'])
   })
 
   it('replaces the one before as a whole', async () => {

@@ -56,6 +56,7 @@ export function someRound(job: Digest, round = 1): CoordinatorRound {
       payload: { scheme: 'kahe-rlwe-2048-54' },
       collectUntil: '2030-01-01T00:00:00.000Z',
       registry: someDigest(),
+      after: { size: 0, root: someDigest() },
     },
     key,
   )

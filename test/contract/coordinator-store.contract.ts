@@ -58,36 +58,72 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
       return { candidates, manifest }
     }
 
+    async function append(statement: Envelope): Promise<number> {
+      const [position] = await store.appendStatements([statement])
+      return position
+    }
+
     async function phaseOf({ plan, planDigest }: CoordinatorRound) {
       return (await store.listRounds(plan.job)).find((round) => round.planDigest === planDigest)?.phase
     }
 
     describe('the journal', () => {
       it('gives positions from 0 without gaps, also to appends that run at once', async () => {
-        const first = await store.appendStatement(someStatement())
-        const positions = await Promise.all(Array.from({ length: 24 }, () => store.appendStatement(someStatement())))
+        const first = await append(someStatement())
+        const positions = await Promise.all(Array.from({ length: 24 }, () => append(someStatement())))
         expect(first).toBe(0)
         expect(positions.sort((a, b) => a - b)).toEqual(Array.from({ length: 24 }, (_, i) => i + 1))
       })
 
       it('gives a repeated statement its first position, also when it is repeated at once', async () => {
         const statement = someStatement()
-        const position = await store.appendStatement(statement)
-        const repeats = await Promise.all(Array.from({ length: 8 }, () => store.appendStatement(statement)))
+        const position = await append(statement)
+        const repeats = await Promise.all(Array.from({ length: 8 }, () => append(statement)))
         expect(new Set(repeats)).toEqual(new Set([position]))
         const other = someStatement()
-        const raced = await Promise.all(Array.from({ length: 8 }, () => store.appendStatement(other)))
+        const raced = await Promise.all(Array.from({ length: 8 }, () => append(other)))
         expect(new Set(raced)).toEqual(new Set([position + 1]))
-        expect(await store.appendStatement(someStatement())).toBe(position + 2)
+        expect(await append(someStatement())).toBe(position + 2)
+      })
+
+      it('appends several in the order given, with no other between them, and each known one keeps its place', async () => {
+        const [known, a, b, c] = Array.from({ length: 4 }, () => someStatement())
+        expect(await store.appendStatements([])).toEqual([])
+        const start = await append(known)
+        expect(await store.appendStatements([a, certify(known), b, a, c])).toEqual(
+          [1, 0, 2, 1, 3].map((i) => start + i),
+        )
+        expect(await store.appendStatements([c, b, a, known])).toEqual([3, 2, 1, 0].map((i) => start + i))
+        expect(await store.listStatements(start, 10)).toEqual([known, a, b, c])
+        const batches = Array.from({ length: 8 }, () => Array.from({ length: 5 }, () => someStatement()))
+        const positions = await Promise.all(batches.map((batch) => store.appendStatements(batch)))
+        for (const batch of positions) expect(batch).toEqual(batch.map((_, i) => batch[0] + i))
+        const all = positions.flat().sort((x, y) => x - y)
+        expect(all).toEqual(all.map((_, i) => start + 4 + i))
+      })
+
+      it('appends each of several once, also when others append some of them at once', async () => {
+        const start = await append(someStatement())
+        const raced = Array.from({ length: 6 }, () => someStatement())
+        const turned = raced.map((_, i) => [...raced.slice(i), ...raced.slice(0, i)])
+        const given = await Promise.all(
+          [...raced.map((one) => [one]), ...turned].map((batch) => store.appendStatements(batch)),
+        )
+        const positions = await store.appendStatements(raced)
+        expect(positions.toSorted((x, y) => x - y)).toEqual(raced.map((_, i) => start + 1 + i))
+        for (const [i, position] of positions.entries()) {
+          expect(given[i]).toEqual([position])
+          expect(given[raced.length + i]).toEqual([...positions.slice(i), ...positions.slice(0, i)])
+        }
+        expect(await append(someStatement())).toBe(start + 7)
       })
     })
 
     describe('the journal, read', () => {
       it('gives statements back from a position on, as they were appended first, and their positions by digest', async () => {
         const statements = Array.from({ length: 5 }, () => someStatement())
-        const [first] = [await store.appendStatement(statements[0])]
-        for (const statement of statements.slice(1)) await store.appendStatement(statement)
-        await store.appendStatement(certify(statements[1]))
+        const [first] = await store.appendStatements(statements)
+        await append(certify(statements[1]))
         expect(await store.listStatements(first, 100)).toEqual(statements)
         expect(await store.listStatements(first + 1, 3)).toEqual(statements.slice(1, 4))
         expect(await store.listStatements(first + 5, 3)).toEqual([])
@@ -97,7 +133,7 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
 
       it('finds a payload by the hash of its bytes, also a large one', async () => {
         const [small, large] = [someStatement(), someStatement('x'.repeat(300_000))]
-        for (const statement of [small, large]) await store.appendStatement(statement)
+        await store.appendStatements([small, large])
         for (const { payload } of [small, large]) {
           expect(Buffer.compare((await store.findPayload(digestOf(payload)))!, payload)).toBe(0)
         }
@@ -407,20 +443,20 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
         const publication = someStatement()
         const output = { name: 'model', version: 1, digest: someDigest() }
         await store.publishRound(round.planDigest, publication, output, at(9), published)
-        const position = await store.appendStatement(publication)
+        const position = await append(publication)
         await store.publishRound(round.planDigest, publication, output, at(9), published)
         expect(await store.listRounds(round.plan.job)).toMatchObject([{ phase: 'published', publication }])
         expect(await store.listJobOutputs(round.plan.job)).toEqual([output])
         expect(await store.listJobEvents(round.plan.job, 0, 10)).toEqual([{ sequence: 1, at: at(9), event: published }])
-        expect(await store.appendStatement(publication)).toBe(position)
-        expect(await store.appendStatement(someStatement())).toBe(position + 1)
+        expect(await append(publication)).toBe(position)
+        expect(await append(someStatement())).toBe(position + 1)
       })
 
       it('publishes nothing of a round whose output conflicts, and nothing of one that is not opened', async () => {
         const round = await openOne()
         const taken = { name: 'model', version: 1, digest: someDigest() }
         await store.addJobOutput(round.plan.job, taken)
-        const before = await store.appendStatement(someStatement())
+        const before = await append(someStatement())
         const publish = (planDigest: Digest) =>
           store.publishRound(planDigest, someStatement(), { ...taken, digest: someDigest() }, at(9), published)
         await expect(publish(round.planDigest)).rejects.toMatchObject({ code: 'conflict' })
@@ -430,7 +466,7 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
         const early = await planOne()
         await expect(publish(early.planDigest)).rejects.toMatchObject({ code: 'conflict' })
         expect(await store.listJobOutputs(early.plan.job)).toEqual([])
-        expect(await store.appendStatement(someStatement())).toBe(before + 1)
+        expect(await append(someStatement())).toBe(before + 1)
       })
 
       it('keeps the first publication of a round, with the round', async () => {
@@ -540,7 +576,7 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
     it('gives everything back after it was closed and opened again, and nothing while it is closed', async () => {
       const round = await planOne()
       const statement = someStatement()
-      const position = await store.appendStatement(statement)
+      const position = await append(statement)
       const { candidates, manifest } = await sealOne(round)
       await store.log.publish(1, 'a checkpoint')
       const before = await store.findJob(round.plan.job)
@@ -549,7 +585,7 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
       await expect(store.findJob(round.plan.job)).rejects.toMatchObject({ code: 'store-closed' })
       store = await place.open()
       expect(await store.findJob(round.plan.job)).toEqual(before)
-      expect(await store.appendStatement(statement)).toBe(position)
+      expect(await append(statement)).toBe(position)
       expect(await store.log.readCheckpoint()).toBe('a checkpoint')
       expect(await store.loadRound(round.planDigest)).toEqual({ ...round, phase: 'sealed', candidates, manifest })
       await expect(

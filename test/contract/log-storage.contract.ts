@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { digestOf } from '../../src/crypto/digest.ts'
-import type { LogStorage } from '../../src/log/log-storage.ts'
+import type { LeafPosition, LogStorage, TileFile } from '../../src/log/log-storage.ts'
 
 const bytesOf = (text: string) => new Uint8Array(Buffer.from(text))
 const leaf = (i: number) => digestOf(bytesOf(`leaf ${i}`))
@@ -12,6 +12,10 @@ const leaf = (i: number) => digestOf(bytesOf(`leaf ${i}`))
 export function describeLogStorage(name: string, open: () => Promise<LogStorage>, reset: () => Promise<void>): void {
   describe(`LogStorage on ${name}`, () => {
     let storage: LogStorage
+    const writeTiles = (tiles: readonly TileFile[]) =>
+      storage.writeCommitted({ tiles, leaves: [], size: 0, note: 'empty' })
+    const writePositions = (leaves: readonly LeafPosition[]) =>
+      storage.writeCommitted({ tiles: [], leaves, size: 0, note: 'empty' })
     beforeEach(async () => {
       await reset()
       storage = await open()
@@ -26,9 +30,12 @@ export function describeLogStorage(name: string, open: () => Promise<LogStorage>
 
     it('keeps everything over a restart', async () => {
       await storage.compareAndSwap(undefined, bytesOf('commit'))
-      await storage.putTiles([{ path: 'tile/entries/x001/000.p/7', bytes: bytesOf('bundle') }])
-      await storage.putPositions([{ leafHash: leaf(1), position: 1 }])
-      await storage.publish(2, 'note at 2')
+      await storage.writeCommitted({
+        tiles: [{ path: 'tile/entries/x001/000.p/7', bytes: bytesOf('bundle') }],
+        leaves: [{ leafHash: leaf(1), position: 1 }],
+        size: 2,
+        note: 'note at 2',
+      })
       const again = await open()
       expect(Buffer.from((await again.readCommit())!).toString()).toBe('commit')
       expect(Buffer.from((await again.readTile('tile/entries/x001/000.p/7'))!).toString()).toBe('bundle')
@@ -67,7 +74,7 @@ export function describeLogStorage(name: string, open: () => Promise<LogStorage>
       const large = new Uint8Array(3_000_000).map((_, i) => i * 7)
       expect(await storage.compareAndSwap(undefined, large)).toBe(true)
       expect(Buffer.compare((await storage.readCommit())!, large)).toBe(0)
-      await storage.putTiles([{ path: 'tile/0/000', bytes: large.subarray(0, 8192) }])
+      await writeTiles([{ path: 'tile/0/000', bytes: large.subarray(0, 8192) }])
       const copy = (await storage.readTile('tile/0/000'))!
       expect(Buffer.compare(copy, large.subarray(0, 8192))).toBe(0)
       copy.fill(0)
@@ -78,8 +85,8 @@ export function describeLogStorage(name: string, open: () => Promise<LogStorage>
       const tiles = ['tile/1/000.p/1', 'tile/0/000', 'tile/entries/000', 'tile/entries/x001/x234/067.p/9'].map(
         (path, i) => ({ path, bytes: new Uint8Array(5000 + i).fill(i) }),
       )
-      for (let i = 0; i < 2; i++) await storage.putTiles(tiles)
-      await storage.putTiles([])
+      for (let i = 0; i < 2; i++) await writeTiles(tiles)
+      await writeTiles([])
       for (const { path, bytes } of tiles) expect(Buffer.compare((await storage.readTile(path))!, bytes)).toBe(0)
       expect(await storage.readTile('tile/1/000')).toBeUndefined()
     })
@@ -91,7 +98,7 @@ export function describeLogStorage(name: string, open: () => Promise<LogStorage>
       const widths = [1, 2, 9, 10, 200, 255, 256]
       for (const [i, width] of widths.entries()) {
         if (i % 3 === 2) storage = await open()
-        for (let again = 0; again < 2; again++) await storage.putTiles([{ path: path(width), bytes: grown(width) }])
+        for (let again = 0; again < 2; again++) await writeTiles([{ path: path(width), bytes: grown(width) }])
         for (const stored of widths.slice(0, i + 1)) {
           expect(Buffer.compare((await storage.readTile(path(stored)))!, grown(stored)), path(stored)).toBe(0)
         }
@@ -106,7 +113,7 @@ export function describeLogStorage(name: string, open: () => Promise<LogStorage>
     it('forgets the partial tiles of the full tiles that are named and no other', async () => {
       const paths = ['tile/0/001', 'tile/0/001.p/1', 'tile/0/001.p/255', 'tile/0/002.p/1', 'tile/1/001.p/1']
       const others = ['tile/entries/001.p/1', 'tile/0/x001/001.p/1', 'tile/2/005', 'tile/2/005.p/3']
-      await storage.putTiles([...paths, ...others].map((path) => ({ path, bytes: bytesOf(path) })))
+      await writeTiles([...paths, ...others].map((path) => ({ path, bytes: bytesOf(path) })))
       for (let i = 0; i < 2; i++) await storage.discardPartialTiles(['tile/0/001', 'tile/2/005'])
       await storage.discardPartialTiles([])
       expect(await storage.readTile('tile/2/005')).toBeDefined()
@@ -119,10 +126,10 @@ export function describeLogStorage(name: string, open: () => Promise<LogStorage>
 
     it('finds positions in the order asked, and a leaf keeps its first', async () => {
       const leaves = Array.from({ length: 1000 }, (_, i) => ({ leafHash: leaf(i), position: i }))
-      await storage.putPositions(leaves)
-      await storage.putPositions(leaves.slice(500))
-      await storage.putPositions([{ leafHash: leaf(3), position: 4000 }])
-      await storage.putPositions([])
+      await writePositions(leaves)
+      await writePositions(leaves.slice(500))
+      await writePositions([{ leafHash: leaf(3), position: 4000 }])
+      await writePositions([])
       expect(await storage.findPositions([leaf(999), leaf(5000), leaf(3), leaf(0), leaf(3)])).toEqual([
         999,
         undefined,
@@ -143,6 +150,21 @@ export function describeLogStorage(name: string, open: () => Promise<LogStorage>
       await storage.publish(256, 'grown')
       await (await open()).publish(7, 'late')
       expect(await storage.readCheckpoint()).toBe('grown')
+    })
+
+    it('publishes what follows from a commit by the same rule, and keeps the rest of it whatever was published', async () => {
+      const commit = (size: number, note: string) => ({
+        tiles: [{ path: `tile/0/000.p/${size}`, bytes: bytesOf(note) }],
+        leaves: [{ leafHash: leaf(size), position: size - 1 }],
+        size,
+        note,
+      })
+      await storage.writeCommitted(commit(7, 'seven'))
+      await storage.publish(7, 'seven, cosigned')
+      await (await open()).writeCommitted(commit(6, 'six'))
+      expect(await storage.readCheckpoint()).toBe('seven, cosigned')
+      expect(Buffer.from((await storage.readTile('tile/0/000.p/6'))!).toString()).toBe('six')
+      expect(await storage.findPositions([leaf(6), leaf(7)])).toEqual([5, 6])
     })
   })
 }

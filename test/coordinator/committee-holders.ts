@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { CommitteeDuty } from '../../nodes/holder/committee-duty.ts'
+import { HolderError } from '../../nodes/holder/holder-error.ts'
 import { HolderJournal } from '../../nodes/holder/journal.ts'
 import { LogFollower } from '../../nodes/holder/log-follower.ts'
 import type { SentContribution } from '../../nodes/holder/sent-ciphertexts.ts'
@@ -13,7 +14,7 @@ import type { HolderReply, HolderRequest } from '../../src/protocol/holder-messa
 import { questionOf } from '../../src/protocol/question.ts'
 import { roundPlanStatement } from '../../src/protocol/round-plan.ts'
 import { parseStatement } from '../../src/protocol/statement.ts'
-import { accepted, type Verdict } from '../../src/sluice-error.ts'
+import { accepted, refused, type Verdict } from '../../src/sluice-error.ts'
 import {
   acceptedOf,
   coordinatorKey,
@@ -64,7 +65,17 @@ export class CommitteeHolder {
     })
   }
 
+  /** Never rejects for what the holder refuses by an error, like the agent. */
   async handle(request: HolderRequest): Promise<Verdict<ReceivedReply, string>> {
+    try {
+      return await this.#dispatch(request)
+    } catch (error) {
+      if (error instanceof HolderError) return refused(error.code, error.message)
+      throw error
+    }
+  }
+
+  async #dispatch(request: HolderRequest): Promise<Verdict<ReceivedReply, string>> {
     switch (request.kind) {
       case 'contribute':
         return this.#contribute(request)
@@ -82,7 +93,7 @@ export class CommitteeHolder {
       case 'answer':
         return received(await this.#duty.answer(request))
       case 'hash-payload': {
-        const hashed = await this.#hash(request.planDigest, request.manifest)
+        const hashed = await this.#hash(request.planDigest, request.manifest, request.sum)
         return hashed.ok ? accepted({ kind: 'payload-hash', envelope: hashed.value }) : hashed
       }
       default:
@@ -115,7 +126,7 @@ export class CommitteeHolder {
     return { plan: body, planDigest, entry, chunks, shares } as unknown as SentContribution
   }
 
-  #hash(planDigest: Digest, manifest: Envelope) {
+  #hash(planDigest: Digest, manifest: Envelope, sum: Digest) {
     const { workers } = this.#around
     const none = undefined as never
     const parts = {
@@ -124,7 +135,7 @@ export class CommitteeHolder {
       fetchOpening: none,
       fetchArtifact: none,
     }
-    return hashOwnPayload(this.#sent(planDigest), manifest, parts, this.party.keys.statementKey)
+    return hashOwnPayload(this.#sent(planDigest), manifest, sum, parts, this.party.keys.statementKey)
   }
 
   close(): void {

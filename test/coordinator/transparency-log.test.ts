@@ -9,6 +9,7 @@ import { MemoryLogStorage } from '../../src/log/memory-log-storage.ts'
 import { leafHash } from '../../src/log/merkle-hash.ts'
 import { formatSignatureLine, parseNote } from '../../src/log/note.ts'
 import { verifyRange } from '../../src/log/range-proof.ts'
+import { TILE_CACHE_BYTES } from '../../src/log/tile-cache.ts'
 import { verifyLog } from '../../src/log/verify-log.ts'
 import { verifyConsistency, verifyInclusion } from '../../src/log/verify-proof.ts'
 import { LOG_KEY, SIGNER, STRANGER, WITNESS_KEYS, WITNESSES } from '../log/log-fixtures.ts'
@@ -23,9 +24,8 @@ class MemoryJournal implements LogJournal {
     this.log = log
   }
 
-  async appendStatement(envelope: Envelope): Promise<number> {
-    const known = await this.findStatement(statementDigest(envelope))
-    return known ?? this.statements.push(envelope) - 1
+  async appendStatements(envelopes: readonly Envelope[]): Promise<number[]> {
+    return envelopes.map((envelope) => this.#find(statementDigest(envelope)) ?? this.statements.push(envelope) - 1)
   }
 
   async listStatements(from: number, limit: number): Promise<Envelope[]> {
@@ -34,6 +34,10 @@ class MemoryJournal implements LogJournal {
   }
 
   async findStatement(digest: Digest): Promise<number | undefined> {
+    return this.#find(digest)
+  }
+
+  #find(digest: Digest): number | undefined {
     const position = this.statements.findIndex((envelope) => statementDigest(envelope) === digest)
     return position < 0 ? undefined : position
   }
@@ -47,25 +51,51 @@ const statement = (i: number, filler = ''): Envelope =>
   signEnvelope('application/vnd.sluice.v1.test+json', Buffer.from(JSON.stringify({ i, filler })), SIGNER.key)
 const statements = (end: number, start = 0) => Array.from({ length: end - start }, (_, i) => statement(start + i))
 
-/** A storage of which one call fails, before or after it took effect; later calls succeed. */
-class FlakyStorage {
-  readonly inner = new MemoryLogStorage()
-  failNext: { method: keyof LogStorage; persists: boolean } | undefined
+const STEPS = ['compareAndSwap', 'putTiles', 'putPositions', 'publish'] as const
+type Step = (typeof STEPS)[number]
 
-  asStorage(): LogStorage {
-    return new Proxy(this.inner, {
-      get: (inner, method: keyof LogStorage) => {
-        return async (...args: unknown[]) => {
-          const fails = this.failNext?.method === method ? this.failNext : undefined
-          if (fails) this.failNext = undefined
-          if (fails && !fails.persists) throw new Error('the disk failed')
-          const result = await (inner[method] as (...args: unknown[]) => Promise<unknown>).apply(inner, args)
-          if (fails) throw new Error('the disk failed')
-          return result
-        }
-      },
-    })
+/** A storage of which one step fails, before or after it took effect; later ones succeed. */
+class FlakyStorage extends MemoryLogStorage {
+  failNext: { step: Step; persists: boolean } | undefined
+
+  override compareAndSwap(...args: Parameters<LogStorage['compareAndSwap']>): Promise<boolean> {
+    return this.#step('compareAndSwap', () => super.compareAndSwap(...args))
   }
+
+  override putTiles(...args: Parameters<MemoryLogStorage['putTiles']>): Promise<void> {
+    return this.#step('putTiles', () => super.putTiles(...args))
+  }
+
+  override putPositions(...args: Parameters<MemoryLogStorage['putPositions']>): Promise<void> {
+    return this.#step('putPositions', () => super.putPositions(...args))
+  }
+
+  override publish(...args: Parameters<LogStorage['publish']>): Promise<void> {
+    return this.#step('publish', () => super.publish(...args))
+  }
+
+  async #step<T>(step: Step, take: () => Promise<T>): Promise<T> {
+    const fails = this.failNext?.step === step ? this.failNext : undefined
+    if (fails) this.failNext = undefined
+    if (fails && !fails.persists) throw new Error('the disk failed')
+    const result = await take()
+    if (fails) throw new Error('the disk failed')
+    return result
+  }
+}
+
+/** Passes every call on to what `inner` gives at that moment, and tells its name. */
+function watched<T extends object>(inner: () => T, onCall: (method: string) => void): T {
+  return new Proxy(inner(), {
+    get: (_, method) => {
+      const [object, value] = [inner(), Reflect.get(inner(), method)]
+      if (typeof value !== 'function') return value
+      return (...args: unknown[]) => {
+        onCall(String(method))
+        return value.apply(object, args)
+      }
+    },
+  })
 }
 
 /** Every statement of the journal is the entry of its position in the published log, and there is nothing else. */
@@ -123,30 +153,29 @@ describe('the transparency log of a journal', () => {
 
   it('logs what others put into the journal before it, in the journal’s order', async () => {
     const log = await openTransparencyLog(journal, SIGNER)
-    await journal.appendStatement(statement(7))
+    await journal.appendStatements([statement(7)])
     expect((await log.append([statement(8)])).positions).toEqual([1])
-    await journal.appendStatement(statement(9))
+    await journal.appendStatements([statement(9)])
     expect((await log.catchUp()).size).toBe(3)
     await expectLogOf(journal)
   })
 
   it('takes up a journal that a dead process had put ahead of the log', async () => {
     await openTransparencyLog(journal, SIGNER)
-    for (const each of statements(200)) await journal.appendStatement(each)
+    await journal.appendStatements(statements(200))
     expect((await openTransparencyLog(journal, SIGNER)).checkpoint.size).toBe(200)
     await expectLogOf(journal)
   })
 
   it('makes one commit of many appends that wait, more than one commit takes included', async () => {
-    const commits: number[] = []
+    const commits: string[] = []
     const storage = new MemoryLogStorage()
-    const counted = new Proxy(storage, {
-      get: (inner, method: keyof LogStorage) => {
-        if (method === 'compareAndSwap') commits.push(1)
-        return (inner[method] as (...args: unknown[]) => unknown).bind(inner)
-      },
-    })
-    journal = new MemoryJournal(counted)
+    journal = new MemoryJournal(
+      watched(
+        () => storage,
+        (method) => void (method === 'compareAndSwap' && commits.push(method)),
+      ),
+    )
     const log = await openTransparencyLog(journal, SIGNER)
     commits.length = 0
     const results = await Promise.all(statements(50).map((each) => log.append([each])))
@@ -158,6 +187,30 @@ describe('the transparency log of a journal', () => {
     commits.length = 0
     expect((await log.catchUp()).size).toBe(4300)
     expect(commits).toHaveLength(2)
+    await expectLogOf(journal)
+  })
+
+  it('asks the store four times for an append, whatever the number of statements', async () => {
+    const calls: string[] = []
+    const storage = new MemoryLogStorage()
+    journal = new MemoryJournal(
+      watched(
+        () => storage,
+        (method) => calls.push(method),
+      ),
+    )
+    const log = await openTransparencyLog(
+      watched(
+        () => journal,
+        (method) => calls.push(method),
+      ),
+      SIGNER,
+    )
+    for (const batch of [statements(1), statements(7, 1), statements(9, 6)]) {
+      calls.length = 0
+      await log.append(batch)
+      expect(calls).toEqual(['appendStatements', 'listStatements', 'compareAndSwap', 'writeCommitted'])
+    }
     await expectLogOf(journal)
   })
 
@@ -208,23 +261,19 @@ describe('the transparency log of a journal', () => {
 })
 
 describe('the transparency log, after a fault', () => {
-  const writes: (keyof LogStorage)[] = ['findPositions', 'compareAndSwap', 'putTiles', 'putPositions', 'publish']
-  const faults = writes.flatMap((method) => [false, true].map((persists) => ({ method, persists })))
+  const faults = STEPS.flatMap((step) => [false, true].map((persists) => ({ step, persists })))
 
-  it.each(faults)(
-    'of $method (persisted: $persists) goes on with the next call, and repeats nothing',
-    async (fault) => {
-      const flaky = new FlakyStorage()
-      const journal = new MemoryJournal(flaky.asStorage())
-      const log = await openTransparencyLog(journal, SIGNER)
-      await log.append(statements(255))
-      flaky.failNext = fault
-      await expect(log.append([statement(255)])).rejects.toThrow('the disk failed')
-      expect((await log.append([statement(255), statement(256)])).positions).toEqual([255, 256])
-      expect(log.checkpoint.size).toBe(257)
-      await expectLogOf(journal)
-    },
-  )
+  it.each(faults)('of $step (persisted: $persists) goes on with the next call, and repeats nothing', async (fault) => {
+    const flaky = new FlakyStorage()
+    const journal = new MemoryJournal(flaky)
+    const log = await openTransparencyLog(journal, SIGNER)
+    await log.append(statements(255))
+    flaky.failNext = fault
+    await expect(log.append([statement(255)])).rejects.toThrow('the disk failed')
+    expect((await log.append([statement(255), statement(256)])).positions).toEqual([255, 256])
+    expect(log.checkpoint.size).toBe(257)
+    await expectLogOf(journal)
+  })
 
   it('of the journal goes on, too', async () => {
     const journal = new MemoryJournal()
@@ -282,6 +331,36 @@ describe('a log that is not of its journal', () => {
     await expect(openTransparencyLog(older, SIGNER)).rejects.toMatchObject({ code: 'storage-corrupt' })
     older.statements.push(statement(77), statement(78))
     await expect(openTransparencyLog(older, SIGNER)).rejects.toMatchObject({ code: 'storage-corrupt' })
+  })
+
+  it.each([
+    ['ends before what was published', statements(2)],
+    ['has another end', [...statements(2), statement(77)]],
+  ])('is refused, and nothing signed, when it is put back beneath a running coordinator and %s', async (_, past) => {
+    let current = new MemoryJournal()
+    const journal = watched(
+      () => current,
+      () => {},
+    )
+    const storage = watched(
+      () => current.log,
+      () => {},
+    )
+    await (await openTransparencyLog(current, SIGNER)).append(statements(2))
+    const log = await openTransparencyLog(
+      new Proxy(journal, { get: (target, name) => (name === 'log' ? storage : Reflect.get(target, name)) }),
+      SIGNER,
+    )
+    await log.append([statement(2)])
+    const before = new MemoryLogStorage()
+    current = new MemoryJournal(before)
+    await (await openTransparencyLog(current, SIGNER)).append(past)
+    // Tiles that the process remembers would tell; this one leaves no room for them.
+    await before.putTiles([{ path: 'tile/entries/999', bytes: new Uint8Array(TILE_CACHE_BYTES + 1) }])
+    await log.source.readTile('tile/entries/999')
+    const record = await current.log.readCommit()
+    await expect(log.append(statements(12, 10))).rejects.toMatchObject({ code: 'storage-corrupt' })
+    expect(await current.log.readCommit()).toEqual(record)
   })
 
   it('is refused with another key', async () => {

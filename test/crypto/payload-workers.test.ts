@@ -182,7 +182,9 @@ describe('payload workers that hash and hand sums on', () => {
     const contributions = await Promise.all(seeds.map((seed) => protect(seed, valuesOf(seed))))
     const aggregation = workers.beginAggregation({ parameters, planDigest })
     for (const chunks of contributions) await Promise.all(all.map((i) => aggregation.add(i, chunks[i])))
-    const packed = await Promise.all(all.map((i) => aggregation.packChunk(i)))
+    const packed = await Promise.all(all.map((i) => aggregation.takeSum(i)))
+    await expect(aggregation.takeSum(0)).rejects.toMatchObject({ code: 'nothing-to-open' })
+    for (const chunks of contributions) await Promise.all(all.map((i) => aggregation.add(i, chunks[i])))
     const hashes = await Promise.all(contributions.map((chunks) => hashOf(chunks)))
     expect(await hashOf(packed)).toEqual(addLinearHashes(hashes))
 

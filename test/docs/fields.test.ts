@@ -9,6 +9,7 @@ import { z } from 'zod'
 import { holderConfigSchema } from '../../nodes/holder/holder-config.ts'
 import { holderPolicySchema } from '../../nodes/holder/holder-policy.ts'
 import { HolderJournal } from '../../nodes/holder/journal.ts'
+import { featureFieldSchema } from '../../src/learning/feature-schema.ts'
 import { jobSpecificationSchema } from '../../src/learning/job-specification.ts'
 import { parseModel } from '../../src/learning/model.ts'
 import { abandonmentSchema } from '../../src/protocol/abandonment.ts'
@@ -84,8 +85,8 @@ describe('docs/JOBS.md', () => {
   })
 
   it('names every field of a feature, with its default', () => {
-    const { items } = jobSchema.properties!.features.properties!.features
-    const real = new Map((items!.anyOf ?? items!.oneOf!).flatMap(({ properties }) => Object.entries(properties!)))
+    const { anyOf, oneOf } = z.toJSONSchema(featureFieldSchema, { io: 'input' }) as JsonSchema
+    const real = new Map((anyOf ?? oneOf!).flatMap(({ properties }) => Object.entries(properties!)))
     const shown = documentedTable('docs/JOBS.md', 'missingIndicator')
     expect([...shown.keys()].sort()).toEqual([...real.keys()].sort())
     for (const [name, row] of shown) expect(row.default.replaceAll('`', '')).toBe(String(real.get(name)!.default ?? ''))

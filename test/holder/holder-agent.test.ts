@@ -35,6 +35,7 @@ import { readStatement, signStatement } from '../../src/protocol/statement.ts'
 import { accepted, refused, type Verdict } from '../../src/sluice-error.ts'
 import { WireError } from '../../src/wire/wire-error.ts'
 import { abandonmentOf } from '../support/ask-member.ts'
+import { planHead } from '../support/plan-head.ts'
 import { readAll } from '../support/read-all.ts'
 import {
   acceptedOf,
@@ -152,6 +153,7 @@ describe('a holder node', () => {
       step as 'statistics',
       inputs,
       { members: parties.map(({ member }) => member), registry: '0'.repeat(64) },
+      await planHead(log),
       new Date(),
       systemRandomness,
     )
@@ -206,6 +208,7 @@ describe('a holder node', () => {
       manifest: 'b'.repeat(64),
       contributors: 4,
       aggregate: 'c'.repeat(64),
+      sum: 'f'.repeat(64),
       opening: 'd'.repeat(64),
       hashes: [],
       output: { name: 'model', digest: 'e'.repeat(64) },
@@ -418,7 +421,8 @@ describe('a holder node', () => {
       }
       return signStatement(manifestStatement, { ...base, ...changes }, key)
     }
-    const hash = (manifest: Envelope, by = agent) => by.handle({ kind: 'hash-payload', planDigest, manifest })
+    const sum = '5'.repeat(64)
+    const hash = (manifest: Envelope, by = agent) => by.handle({ kind: 'hash-payload', planDigest, manifest, sum })
     for (const [changes, code] of [
       [{ plan: '2'.repeat(64) }, 'wrong-round'],
       [{ contributions: others }, 'contributions-mismatch'],
@@ -433,11 +437,17 @@ describe('a holder node', () => {
     if (hashed.kind !== 'payload-hash') throw new Error('expected a hash')
     const { statementKey } = parties[0].keys
     const said = acceptedOf(readStatement(payloadHashStatement, hashed.envelope, statementKey.publicKey))
-    const challenge = hashChallenge(statementDigest(manifest))
+    const challenge = hashChallenge(statementDigest(manifest), sum)
     const hashing = workers.beginHashing({ parameters: planParameters(body), challenge })
     for (const [index, chunk] of chunks.entries()) await hashing.add(index, chunk)
     const expected = formatLinearHash(await hashing.end())
-    expect(said).toEqual({ plan: planDigest, manifest: statementDigest(manifest), holder: 'cleveland', hash: expected })
+    expect(said).toEqual({
+      plan: planDigest,
+      manifest: statementDigest(manifest),
+      sum,
+      holder: 'cleveland',
+      hash: expected,
+    })
     expect(acceptedOf(await hash(manifest))).toEqual(hashed)
     expect(codeOf(await hash(manifest, openAgent({ journal: journals.at(-1)! })))).toBe('ciphertext-not-kept')
   })

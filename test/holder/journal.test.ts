@@ -133,6 +133,14 @@ describe('the holder’s journal', () => {
     expect(journal.hasWrongSum('f'.repeat(64))).toBe(false)
   })
 
+  it('remembers which publication of a plan it has verified, after a restart too', () => {
+    expect(journal.findVerified(round.planDigest)).toBeUndefined()
+    journal.noteVerified(round.planDigest, first)
+    restart()
+    expect(journal.findVerified(round.planDigest)).toBe(first)
+    expect(journal.findVerified(second)).toBeUndefined()
+  })
+
   it('keeps what this holder saw of the log, the last that was written, after a restart too', () => {
     expect(journal.readWitnessState()).toBeUndefined()
     journal.writeWitnessState('one')

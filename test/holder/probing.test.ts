@@ -17,6 +17,7 @@ import { unobservedHolder } from '../../src/observe/holder-observer.ts'
 import { planRound } from '../../src/protocol/coordinator-round.ts'
 import { signStatement } from '../../src/protocol/statement.ts'
 import { accepted } from '../../src/sluice-error.ts'
+import { planHead } from '../support/plan-head.ts'
 import { coordinatorKey, createParties, floorsOf, type Party } from '../support/round-fixtures.ts'
 import { logKey, TestLog } from '../support/test-log.ts'
 
@@ -64,10 +65,12 @@ async function statisticsRequest() {
   const job = signStatement(jobStatement, body, coordinatorKey)
   const cohort = { members: parties.map(({ member }) => member), registry: '0'.repeat(64) }
   const now = new Date()
-  const plan = planStep(statementDigest(job), specification, 1, 'statistics', {}, cohort, now, systemRandomness)
-  const { planEnvelope } = planRound(plan, coordinatorKey)
   const log = await TestLog.create()
-  await log.append([job, planEnvelope])
+  await log.append([job])
+  const after = await planHead(log)
+  const plan = planStep(statementDigest(job), specification, 1, 'statistics', {}, cohort, after, now, systemRandomness)
+  const { planEnvelope } = planRound(plan, coordinatorKey)
+  await log.append([planEnvelope])
   return async (oldSize: number) =>
     ({
       kind: 'contribute',
@@ -122,6 +125,7 @@ describe('the policy of a holder', () => {
       maxPrecisionBits: 32,
       coMembers: 'all',
       admissions: 'ask',
+      maxUnverifiedSums: 3,
       datasets: {},
     })
   })

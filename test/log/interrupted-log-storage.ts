@@ -1,6 +1,7 @@
 import type { Digest } from '../../src/crypto/digest.ts'
 import { decodeCommit } from '../../src/log/log-commit.ts'
-import type { LeafPosition, LogStorage, TileFile } from '../../src/log/log-storage.ts'
+import type { CommittedWrites, LogStorage } from '../../src/log/log-storage.ts'
+import type { MemoryLogStorage } from '../../src/log/memory-log-storage.ts'
 
 /** The fault that a storage reports; told apart from any error of the log. */
 export class StorageFault extends Error {}
@@ -14,20 +15,21 @@ export interface WriteCall {
 /**
  * A storage as one process sees it, with an intervention around each write. `around` may throw before `write` (the write
  * is lost), after it (it persisted and is reported failed), or wait (another process runs in between). After a throw the
- * process counts as dead and every further write throws.
+ * process counts as dead and every further write throws. Of what the contract allows it is the worst: a call may be
+ * interrupted between any two of its tiles, its positions and its publication.
  *
  * `signed` collects every checkpoint that became durable or public, whatever was reported: the signatures that a log
  * can be held to.
  */
 export class InterruptedLogStorage implements LogStorage {
   readonly signed: string[]
-  readonly #inner: LogStorage
+  readonly #inner: MemoryLogStorage
   readonly #around: (call: WriteCall, write: () => Promise<void>) => Promise<void>
   #writes = 0
   #dead = false
 
   constructor(
-    inner: LogStorage,
+    inner: MemoryLogStorage,
     around: (call: WriteCall, write: () => Promise<void>) => Promise<void>,
     signed: string[] = [],
   ) {
@@ -62,19 +64,16 @@ export class InterruptedLogStorage implements LogStorage {
     })
   }
 
-  /** One write a tile: a storage may be interrupted between any two of a call. */
-  async putTiles(tiles: readonly TileFile[]): Promise<void> {
+  async writeCommitted({ tiles, leaves, size, note }: CommittedWrites): Promise<void> {
     for (const tile of tiles) await this.#write(`putTiles ${tile.path}`, () => this.#inner.putTiles([tile]))
+    await this.#write('putPositions', () => this.#inner.putPositions(leaves))
+    await this.publish(size, note)
   }
 
   async discardPartialTiles(paths: readonly string[]): Promise<void> {
     for (const path of paths) {
       await this.#write(`discardPartialTiles ${path}`, () => this.#inner.discardPartialTiles([path]))
     }
-  }
-
-  putPositions(leaves: readonly LeafPosition[]): Promise<void> {
-    return this.#write('putPositions', () => this.#inner.putPositions(leaves))
   }
 
   publish(size: number, note: string): Promise<void> {

@@ -52,6 +52,22 @@ describe('a log writer', () => {
     )
   })
 
+  it('appends what is known to be new only where the log ends, and goes on after a refusal', async () => {
+    const { storage, writer } = await logOfSizes(250)
+    for (const start of [249, 251]) {
+      await expect(writer.appendNew(start, [entryAt(999)])).rejects.toMatchObject({ code: 'writer-overtaken' })
+    }
+    await expect(writer.appendNew(250, [new Uint8Array(65_536)])).rejects.toMatchObject({ code: 'entry-too-large' })
+    const record = await storage.readCommit()
+    expect((await writer.appendNew(250, [])).size).toBe(250)
+    expect(await storage.readCommit()).toEqual(record)
+    const overlapping = [writer.appendNew(250, entriesUpTo(260, 250)), writer.appendNew(260, entriesUpTo(600, 260))]
+    expect((await Promise.all(overlapping)).map(({ size }) => size)).toEqual([260, 600])
+    expect((await writer.append(entriesUpTo(601))).positions).toEqual(Array.from({ length: 601 }, (_, i) => i))
+    expect(Buffer.compare(writer.checkpoint.root, new ReferenceTree(entriesUpTo(601)).mth(0, 601))).toBe(0)
+    expect(await verifyLog(storage, POLICY)).toMatchObject({ ok: true, checkpoint: { size: 601 } })
+  })
+
   it('serves overlapping appends in turn, without gaps', async () => {
     const { storage, writer } = await logOfSizes(0)
     const results = await Promise.all(Array.from({ length: 40 }, (_, i) => writer.append([entryAt(i), entryAt(i + 1)])))

@@ -29,6 +29,8 @@ function copying(storage: ReturnType<typeof cacheTiles>): ReturnType<typeof cach
   }
 }
 
+const nothing = { tiles: [], leaves: [], size: 0, note: 'empty' }
+
 class CountingStorage extends MemoryLogStorage {
   reads = 0
 
@@ -55,9 +57,9 @@ describe('a cache of tiles', () => {
     const storage = new CountingStorage()
     const cache = cacheTiles(storage, 2500)
     const tile = (i: number) => ({ path: `tile/0/00${i}`, bytes: new Uint8Array(1000).fill(i) })
-    await cache.putTiles([tile(1), tile(2)])
+    await cache.writeCommitted({ ...nothing, tiles: [tile(1), tile(2)] })
     await cache.readTile('tile/0/001')
-    await cache.putTiles([tile(3)])
+    await cache.writeCommitted({ ...nothing, tiles: [tile(3)] })
     const readsOf = async (i: number) => {
       const before = storage.reads
       expect((await cache.readTile(tile(i).path))?.[0]).toBe(i)

@@ -126,12 +126,6 @@ const dealings: Case[] = [
     () => beforeManifest(dealingOf('hungary', shorter)),
     'hungary',
   ],
-  [
-    'no dealing after the manifest',
-    'wrong-order',
-    () => [...beforeManifest(rounds[1].manifest), dealingOf('hungary')],
-    'hungary',
-  ],
   ['dealings of candidates', 'candidates-mismatch', () => dealingOfOutsider(), 'cleveland'],
 ]
 
@@ -153,7 +147,8 @@ const manifests: Case[] = [
   ['a manifest over the logged candidates', 'candidates-mismatch', () => withManifest(changeManifest(otherCandidates))],
   ['a set of enough organisations', 'too-few-contributors', () => withManifest(changeManifest(two))],
   ['nobody left out whom the checks do not', 'verdict-mismatch', () => withManifest(changeManifest(three))],
-  ['the checks that are there', 'verdict-mismatch', () => withManifest(changeManifest(fewerChecks))],
+  ['all checks that are there', 'verdict-mismatch', () => withManifest(changeManifest(fewerChecks))],
+  ['no checks that are not', 'verdict-mismatch', () => withLastRound({ checks: rounds[1].checks.slice(1) })],
   ['t checks', 'verdict-mismatch', () => withManifest(changeManifest(twoChecks), rounds[1].checks.slice(0, 2))],
   ['nobody let in whom the checks exclude', 'verdict-mismatch', () => beforeComplaint(rounds[1].manifest)],
 ]
@@ -210,11 +205,6 @@ const outcomes: Case[] = [
     () => [...upTo(rounds[1].certificate), changeCertificate((body) => ({ ...body, manifest: STATISTICS }))],
   ],
   ['a manifest before its certificate', 'wrong-order', () => beforeManifest(rounds[1].certificate)],
-  [
-    'checks in the log before they are endorsed',
-    'checks-not-logged',
-    () => withLastRound({ checks: rounds[1].checks.slice(1) }),
-  ],
   ['a certificate before its publication', 'wrong-order', () => withLastRound({ certificate: undefined })],
   ['a publication of the logged manifest', 'manifest-mismatch', () => published({ manifest: STATISTICS })],
   ['a publication of its plan’s job', 'job-mismatch', () => published({ job: STATISTICS })],
@@ -275,6 +265,7 @@ const questions: Case[] = [
     'after-abandonment',
     () => [...beforeManifest(abandonmentOf(rounds[1].plan)), rounds[1].manifest],
   ],
+  ['no plan after its abandonment', 'after-abandonment', () => planAfterAbandonment()],
   [
     'no certificate after an abandonment',
     'after-abandonment',
@@ -298,6 +289,11 @@ const questions: Case[] = [
   ],
 ]
 
+const planAfterAbandonment = () => {
+  const { plan } = rounds[1]
+  return [...venue.statements, job, ...statementsOf(rounds[0]), abandonmentOf(plan), plan]
+}
+
 /** The question of the last round, to all but one. */
 const smallerRound = () => runRound({ round: 3, inputs: trainingInputs() }, parties.slice(1))
 
@@ -306,6 +302,15 @@ describe('an audit of a round', () => {
     'demands %s: %s',
     expectFault,
   )
+
+  it('demands hashes under the challenge of the sum that is published: all of them are void for another', () => {
+    const publication = changePublication((body) => ({ ...body, sum: STATISTICS }))
+    const { findings, summary } = audit(withLastRound({ publication }))
+    expect(findings.map(({ code, holder }) => [code, holder])).toEqual(
+      parties.map(({ keys }) => ['bad-payload-hash', keys.holder]),
+    )
+    expect(summary.sumsWithAllHashes).toBe(1)
+  })
 
   it('says where: the position, and the plan', () => {
     const statements = published({ job: STATISTICS })
@@ -317,6 +322,12 @@ describe('an audit of a round', () => {
 })
 
 describe('an audit of a round accepts', () => {
+  it('the abandonment of a plan that a coordinator died before it could log', () => {
+    const { findings, summary } = audit([...venue.statements, job, abandonmentOf(rounds[0].plan)])
+    expect(findings).toEqual([])
+    expect(summary.rounds).toEqual({ published: 0, abandoned: 0, open: 0 })
+  })
+
   it('a question that is asked again after its round was abandoned', async () => {
     const again = statementsOf(await smallerRound())
     const { findings, summary } = audit([...beforeManifest(abandonmentOf(rounds[1].plan)), ...again])
@@ -365,6 +376,24 @@ describe('an audit of a round accepts', () => {
     const { findings, summary } = audit(withManifest(manifest, changed))
     expect(findings).toEqual([])
     expect(summary.setAside).toEqual([{ plan: statementDigest(rounds[1].plan), member: memberOf(0) }])
+  })
+
+  it('dealings that come because a certified sum did not open, and says who lied', () => {
+    const { plan, manifest, certificate } = rounds[1]
+    const holder = 'hungary'
+    const lying = (body: Dealing) => ({
+      ...body,
+      combinations: body.combinations.map((each, i) =>
+        i === 0 ? { ...each, values: each.values.map((v) => v ^ 1) } : each,
+      ),
+    })
+    const failed = beforeManifest(manifest, certificate, dealingOf('cleveland'), dealingOf(holder, lying))
+    const says = (statements: Envelope[]) =>
+      audit(statements).findings.map(({ severity, code }) => `${severity} ${code}`)
+    expect(says(failed)).toEqual(['remark round-open', 'remark shares-disputed'])
+    const { findings } = audit([...failed, abandonmentOf(plan)])
+    expect(findings).toMatchObject([{ severity: 'remark', code: 'shares-disputed', holder }])
+    expect(says(beforeManifest(manifest, certificate, dealingOf('cleveland'), abandonmentOf(plan)))).toEqual([])
   })
 
   it('dealings that the manifest names', () => {

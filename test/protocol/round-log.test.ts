@@ -16,6 +16,7 @@ import {
 } from '../../src/protocol/round-log.ts'
 import { signStatement } from '../../src/protocol/statement.ts'
 import { abandonmentOf, checkWithoutGuards, complaintAbout, forgeCandidates } from '../support/ask-member.ts'
+import { planHead } from '../support/plan-head.ts'
 import {
   acceptedOf,
   codeOf,
@@ -50,11 +51,9 @@ const { publicKey } = coordinatorKey
 /** What a member reads when these statements are in the log, some before the plan and the rest after it. */
 async function read(after: readonly Envelope[], before: readonly Envelope[] = []) {
   const log = await TestLog.create()
-  if (before.length > 0) await log.append(before)
-  const start = await log.append([round.planEnvelope])
-  if (after.length > 0) await log.append(after)
+  await log.append([...before, round.planEnvelope, ...after])
   return named(
-    acceptedOf(readRoundLog(round.plan, round.planEnvelope, await log.range(start), await log.head(), publicKey)),
+    acceptedOf(readRoundLog(round.plan, round.planEnvelope, await log.range(0), await log.head(), publicKey)),
   )
 }
 
@@ -66,14 +65,26 @@ const named = ({ candidates, checks, manifest, abandoned }: Omit<RoundLog, 'deal
   abandoned,
 })
 
-/** A log with the whole round in it, behind some entries of others. */
+/** A log with the whole round in it, which was planned before its first entry; some of another before it. */
 async function wholeLog() {
   const log = await TestLog.create()
   const elsewhere = planRound(makePlan(parties, { round: 2 }), coordinatorKey)
-  await log.append([elsewhere.planEnvelope])
-  const start = await log.append([round.planEnvelope])
+  await log.append([elsewhere.planEnvelope, round.planEnvelope])
   await log.append([round.candidates!, ...orderedChecks(round), round.manifest!])
-  return { log, start, elsewhere }
+  return { log, elsewhere }
+}
+
+/** A log that had five entries when a round was planned. */
+async function grownLog() {
+  const { log } = await wholeLog()
+  const after = await planHead(await log.fork(5))
+  const planned = planRound(makePlan(parties, { round: 3, after }), coordinatorKey)
+  await log.append([planned.planEnvelope])
+  const readFrom = async (start: number, changes: Partial<RangeEvidence> = {}, { plan } = planned) => {
+    const range = { ...(await log.range(start)), ...changes }
+    return readRoundLog(plan, planned.planEnvelope, range, await log.head(), publicKey)
+  }
+  return { log, after, planned, readFrom }
 }
 
 const readRange = async (range: RangeEvidence, log: TestLog) =>
@@ -149,20 +160,20 @@ describe('what the log says of a plan', () => {
 
   it('does not end with an entry that cannot be decoded', async () => {
     const log = await TestLog.create()
-    const start = await log.append([round.planEnvelope])
+    await log.append([round.planEnvelope])
     await log.appendBytes([Buffer.from('no entry of any kind')])
     await log.append([round.candidates!])
     const said = acceptedOf(
-      readRoundLog(round.plan, round.planEnvelope, await log.range(start), await log.head(), publicKey),
+      readRoundLog(round.plan, round.planEnvelope, await log.range(0), await log.head(), publicKey),
     )
     expect(named(said).candidates).toBe(statementDigest(round.candidates!))
   })
 })
 
 describe('a part of the log', () => {
-  it('is all of it, from the plan to the end of the tree, or nothing', async () => {
-    const { log, start } = await wholeLog()
-    const range = await log.range(start)
+  it('is all of it, from where it was planned to the end of the tree, or nothing', async () => {
+    const { log } = await wholeLog()
+    const range = await log.range(0)
     expect(await readRange(range, log)).toBe('accepted')
     const { entries } = range
     const broken: RangeEvidence[] = [
@@ -170,23 +181,39 @@ describe('a part of the log', () => {
       { ...range, entries: [...entries, entries.at(-1)!] },
       { ...range, entries: entries.toSpliced(2, 1) },
       { ...range, entries: [entries[0], entries[2], entries[1], ...entries.slice(3)] },
-      { ...range, start: start - 1 },
-      { ...range, before: [] },
+      { ...range, start: 1 },
+      { ...range, before: [new Uint8Array(32)] },
       { ...range, entries: [] },
+      await log.range(1),
     ]
     for (const [i, part] of broken.entries()) expect(await readRange(part, log), String(i)).toBe('not-in-log')
   })
 
-  it('begins with the plan itself: not after it, not with another, not with other signatures', async () => {
-    const { log, start, elsewhere } = await wholeLog()
-    expect(await readRange(await log.range(start + 1), log)).toBe('not-in-log')
-    expect(await readRange(await log.range(start - 1), log)).toBe('not-in-log')
-    const { plan, planEnvelope } = elsewhere
-    const other = readRoundLog(plan, planEnvelope, await log.range(start), await log.head(), publicKey)
-    expect(codeOf(other)).toBe('not-in-log')
+  it('begins at the tree that the plan names, neither before nor after', async () => {
+    const { log, after, planned, readFrom } = await grownLog()
+    expect(codeOf(await readFrom(after.size))).toBe('accepted')
+    for (const start of [0, after.size - 1, after.size + 1, log.positionOf(planned.planEnvelope)])
+      expect(codeOf(await readFrom(start)), String(start)).toBe('not-in-log')
+    const { before } = await log.range(after.size - 1)
+    for (const changes of [{ before: [] }, { before }, { start: after.size + 1 }])
+      expect(codeOf(await readFrom(after.size, changes))).toBe('not-in-log')
+    // The plan of another history of the same size.
+    const elsewhere = { ...planned, plan: { ...planned.plan, after: { ...after, root: 'a'.repeat(64) } } }
+    expect(codeOf(await readFrom(after.size, {}, elsewhere))).toBe('not-in-log')
+  })
+
+  it('has the plan in it, with its signatures', async () => {
+    const { log } = await wholeLog()
+    const strange = planRound(makePlan(parties, { round: 4 }), coordinatorKey)
     const unsigned = { ...round.planEnvelope, signatures: [] }
-    const said = readRoundLog(round.plan, unsigned, await log.range(start), await log.head(), publicKey)
-    expect(codeOf(said)).toBe('not-in-log')
+    const range = await log.range(0)
+    for (const envelope of [strange.planEnvelope, unsigned])
+      expect(codeOf(readRoundLog(round.plan, envelope, range, await log.head(), publicKey))).toBe('not-in-log')
+  })
+
+  it('speaks from the first entry of a plan that the log has twice', async () => {
+    const others = forgeCandidates(round, sealed.contributions, { nonce: 'e'.repeat(64) })
+    expect(await read([round.candidates!, round.planEnvelope, others])).toEqual(await read([round.candidates!]))
   })
 
   it('is refused without the payload of an entry that speaks of rounds and is detached', async () => {
@@ -195,9 +222,8 @@ describe('a part of the log', () => {
     const candidates = forgeCandidates(round, many)
     expect(decodeLogEntry(encodeLogEntry(candidates)).kind).toBe('detached')
     const log = await TestLog.create()
-    const start = await log.append([round.planEnvelope])
-    await log.append([candidates])
-    const range = await log.range(start)
+    await log.append([round.planEnvelope, candidates])
+    const range = await log.range(0)
     const give = async (payloads: readonly Uint8Array[]) =>
       readRoundLog(round.plan, round.planEnvelope, { ...range, payloads }, await log.head(), publicKey)
     expect(statementDigest(acceptedOf(await give(range.payloads)).candidates!)).toBe(statementDigest(candidates))

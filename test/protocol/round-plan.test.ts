@@ -65,6 +65,7 @@ const plans: fc.Arbitrary<RoundPlan> = fc
       payload: { scheme: KEY_ADDITIVE_RLWE },
       collectUntil: '2030-01-01T00:00:00.000Z',
       registry: digest('registry'),
+      after: { size: nonce, root: digest(`tree ${nonce}`) },
     }
   })
 

@@ -19,7 +19,7 @@ function simulate(args: readonly string[]): Promise<{ code: number; stdout: stri
 
 describe('the simulator’s page', () => {
   const commands = fencedBlocks(readPage(PAGE), 'sh').flatMap((block) => block.trim().split('\n'))
-  const argumentsOf = (command: string) => command.split(`${PROGRAM} `)[1].split(' ')
+  const argumentsOf = (command: string) => command.split('simulate -- ')[1].split(' ')
 
   it('shows a command that prints a table and an exact sum', async () => {
     const { code, stdout } = await simulate(argumentsOf(commands[0]))

@@ -68,7 +68,7 @@ export function describeFailedWrites(database: () => Database): void {
       }
       await store.setRoundPhase(sealed.planDigest, 'sealed', { manifest })
       await store.setRoundPhase(abandoned.planDigest, 'abandoned', { reason: 'the holders left' })
-      const [fresh, next, statement] = [someJob(), someRound(job, 5), someStatement()]
+      const [fresh, next, statements] = [someJob(), someRound(job, 5), [someStatement(), someStatement()]]
       const [candidates, other, abandonment] = [
         someCandidates(collecting),
         someManifest(checking),
@@ -88,7 +88,7 @@ export function describeFailedWrites(database: () => Database): void {
           ]),
         }),
         writes: {
-          appendStatement: () => store.appendStatement(statement),
+          appendStatements: () => store.appendStatements(statements),
           addJob: () => store.addJob(fresh.job, fresh.envelope, at),
           setJobState: () => store.setJobState(job, 'running', at),
           addJobOutput: () => store.addJobOutput(job, output),
@@ -106,7 +106,7 @@ export function describeFailedWrites(database: () => Database): void {
 
     type Write = keyof Awaited<ReturnType<typeof prepareWrites>>['writes']
     const names: Write[] = [
-      'appendStatement',
+      'appendStatements',
       'addJob',
       'setJobState',
       'addJobOutput',

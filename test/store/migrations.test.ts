@@ -25,9 +25,15 @@ describe('Two coordinators on one PostgreSQL database', () => {
   it.skipIf(noPostgresReason)(noPostgresReason ?? 'start at once and share one journal without gaps', async () => {
     const { url, drop } = await createPostgresDatabase()
     const stores = await Promise.all([0, 1, 2].map(() => openCoordinatorStore({ databaseUrl: url })))
-    const appends = Array.from({ length: 60 }, (_, i) => stores[i % 3].appendStatement(someStatement()))
+    // Each batch shares a statement with the one before it, which is being appended elsewhere at the same moment.
+    const shared = Array.from({ length: 61 }, () => someStatement())
+    const appends = Array.from({ length: 60 }, (_, i) =>
+      stores[i % 3].appendStatements([shared[i], someStatement(), shared[i + 1]]),
+    )
     const positions = await Promise.all(appends)
-    expect(positions.sort((a, b) => a - b)).toEqual(appends.map((_, i) => i))
+    expect([...new Set(positions.flat())].sort((a, b) => a - b)).toEqual(Array.from({ length: 121 }, (_, i) => i))
+    for (let i = 1; i < 60; i++) expect(positions[i][0]).toBe(positions[i - 1][2])
+    expect(await stores[0].appendStatements(shared)).toEqual([...positions.map(([first]) => first), positions[59][2]])
     await Promise.all(stores.map((store) => store.close()))
     await drop()
   })

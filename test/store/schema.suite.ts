@@ -31,9 +31,12 @@ export function describeSchema(database: () => Database): void {
     ])('refuses to rewrite the transparency log: %s', async (sql) => {
       const log = databaseLogStorage(database())
       await log.compareAndSwap(undefined, new Uint8Array([1]))
-      await log.putTiles([{ path: 'tile/0/000', bytes: new Uint8Array(8192) }])
-      await log.putPositions([{ leafHash: '0'.repeat(64), position: 0 }])
-      await log.publish(256, 'note')
+      await log.writeCommitted({
+        tiles: [{ path: 'tile/0/000', bytes: new Uint8Array(8192) }],
+        leaves: [{ leafHash: '0'.repeat(64), position: 0 }],
+        size: 256,
+        note: 'note',
+      })
       await expect(database().query(sql)).rejects.toMatchObject({ message: expect.stringContaining('append-only') })
     })
   })
@@ -45,11 +48,16 @@ export function describeSchema(database: () => Database): void {
         path: `tile/0/900${width < 256 ? `.p/${width}` : ''}`,
         bytes: new Uint8Array(width * 32).fill(7),
       })
-      await slow.putTiles([tile(2)])
-      await fast.putTiles([tile(256)])
+      const commit = (width: number) => ({ tiles: [tile(width)], leaves: [], size: 256, note: `note at ${width}` })
+      await slow.writeCommitted(commit(2))
+      await fast.writeCommitted(commit(256))
       await fast.discardPartialTiles([tile(256).path])
-      await expect(slow.putTiles([tile(3)])).rejects.toMatchObject({ code: 'not-found' })
+      const leaves = [{ leafHash: someDigest(), position: 9_000 }]
+      await expect(slow.writeCommitted({ ...commit(3), leaves })).rejects.toMatchObject({ code: 'not-found' })
       expect(await fast.readTile(tile(3).path)).toBeUndefined()
+      // Nor is anything else of that commit there: it is one write.
+      expect(await fast.findPositions([leaves[0].leafHash])).toEqual([undefined])
+      expect(await fast.readCheckpoint()).toBe('note at 256')
       expect(await fast.readTile(tile(256).path)).toHaveLength(8192)
     })
   })
@@ -59,7 +67,7 @@ export function describeSchema(database: () => Database): void {
     beforeAll(async () => {
       store = coordinatorStoreOver(database())
       const { job, envelope } = someJob()
-      await store.appendStatement(someStatement())
+      await store.appendStatements([someStatement()])
       await store.addJob(job, envelope, new Date())
       await store.addJobOutput(job, { name: 'model', version: 0, digest: someDigest() })
       await store.appendJobEvent(job, new Date(), { kind: 'job-state', state: 'queued' })

@@ -1,10 +1,13 @@
 import { expect } from 'vitest'
 import { z } from 'zod'
-import { digestOf } from '../../src/crypto/digest.ts'
+import { digestOf, toHex } from '../../src/crypto/digest.ts'
 import { type Envelope, statementDigest } from '../../src/crypto/envelope.ts'
 import { createPayloadScheme } from '../../src/crypto/payload-schemes.ts'
 import { type StatementKey, statementKeyFromSeed } from '../../src/crypto/statement-key.ts'
-import type { LogEntry } from '../../src/log/log-entry.ts'
+import { encodeLogEntry, type LogEntry } from '../../src/log/log-entry.ts'
+import { createLog } from '../../src/log/log-writer.ts'
+import { MemoryLogStorage } from '../../src/log/memory-log-storage.ts'
+import { EMPTY_ROOT, leafHash } from '../../src/log/merkle-hash.ts'
 import { abandonmentStatement } from '../../src/protocol/abandonment.ts'
 import type { Finding, FindingCode } from '../../src/protocol/audit-findings.ts'
 import type { JobReader } from '../../src/protocol/audit-plan.ts'
@@ -28,6 +31,7 @@ import { accepted } from '../../src/sluice-error.ts'
 import { certify, digestNamed, type LoggedRound, logRound, publish, statementsOf } from './logged-rounds.ts'
 import { foundVenue, VENUE } from './registry-fixtures.ts'
 import { acceptedOf, coordinatorKey, HOSPITALS, makePlan, NOW, seedOf } from './round-fixtures.ts'
+import { logSigner } from './test-log.ts'
 
 /*
  * The log of an honest venue, and what its statements would be if somebody broke a rule: what the tests of the audit share.
@@ -53,6 +57,18 @@ export const venue = await foundVenue(...HOSPITALS)
 export const { registry, parties } = venue
 export const job = signStatement(jobStatement, { name: 'heart' }, coordinatorKey)
 
+/** The head of a log of these statements. */
+export async function headOf(statements: readonly Envelope[]): Promise<RoundPlan['after']> {
+  const writer = await createLog(new MemoryLogStorage(), logSigner)
+  await writer.append(statements.map(encodeLogEntry))
+  const { size, root } = writer.checkpoint
+  return { size, root: toHex(root) }
+}
+
+/** Every log was it once. */
+const EMPTY_TREE = { size: 0, root: toHex(EMPTY_ROOT) }
+const foundingHead = await headOf(venue.statements)
+
 /** A round of the job, as honest parties carry it. */
 export async function runRound(
   changes: Partial<RoundPlan>,
@@ -60,7 +76,8 @@ export async function runRound(
   output: Publication['output'] = { name: 'model', digest: digestNamed('model 2') },
 ): Promise<LoggedRound> {
   const scheme = await createPayloadScheme()
-  const body = makePlan(parties, { job: statementDigest(job), registry: registryHead(registry), ...changes })
+  const about = { job: statementDigest(job), registry: registryHead(registry), after: EMPTY_TREE }
+  const body = makePlan(parties, { ...about, ...changes })
   const round = await logRound(scheme, parties, body, output, from)
   scheme.dispose()
   return round
@@ -100,24 +117,40 @@ export function rewrite<T>(
 ): Envelope {
   return signStatement(kind, change(acceptedOf(parseStatement(kind, envelope))), key)
 }
-export function toEntry(statement: Envelope | LogEntry): LogEntry {
-  return 'kind' in statement ? statement : { kind: 'whole', ...statement }
+/** A statement as an audit takes it in. */
+export interface AuditedEntry {
+  readonly entry: LogEntry
+  readonly leaf: Uint8Array
 }
 
-export function audit(statements: readonly (Envelope | LogEntry)[]) {
+export function toEntry(statement: Envelope | AuditedEntry): AuditedEntry {
+  if ('entry' in statement) return statement
+  return { entry: { kind: 'whole', ...statement }, leaf: leafHash(encodeLogEntry(statement)) }
+}
+
+export function audit(statements: readonly (Envelope | AuditedEntry)[]) {
   const open = new StatementAudit({ venue: VENUE, coordinatorKey: coordinatorKey.publicKey, jobs })
-  const findings = statements.flatMap((statement, position) => open.add(position, toEntry(statement)))
+  const findings = statements.flatMap((statement, position) => {
+    const { entry, leaf } = toEntry(statement)
+    return open.add(position, entry, leaf)
+  })
   const { findings: last, summary } = open.end()
   return { findings: [...findings, ...last], summary }
 }
 
 export const short = ({ severity, code, holder }: Finding) => [severity, code, ...(holder ? [holder] : [])].join(' ')
-export const faultsOf = (statements: readonly (Envelope | LogEntry)[]) =>
+export const faultsOf = (statements: readonly (Envelope | AuditedEntry)[]) =>
   audit(statements).findings.filter(({ severity }) => severity === 'fault')
 
 /** A plan of a third round at the end of the honest log: what is wrong with it is wrong with nothing else. */
 export function withPlan(changes: Partial<RoundPlan>, before: readonly Envelope[] = []): Envelope[] {
-  const base = { job: statementDigest(job), registry: registryHead(registry), round: 3, step: 'evaluation' }
+  const base = {
+    job: statementDigest(job),
+    registry: registryHead(registry),
+    round: 3,
+    step: 'evaluation',
+    after: foundingHead,
+  }
   const plan = makePlan(parties, { ...base, inputs: trainingInputs(), ...changes })
   return [...honest(), ...before, signStatement(roundPlanStatement, plan, coordinatorKey)]
 }
@@ -128,15 +161,18 @@ export const abandonmentOf = (plan: Envelope, key: StatementKey = coordinatorKey
 }
 
 /** Detached, its payload lost. */
-export const lost = ({ payloadType, payload, signatures }: Envelope): LogEntry => ({
-  ...{ kind: 'detached', payloadType, signatures },
-  payloadSha256: digestOf(payload),
-})
+export const lost = (statement: Envelope): AuditedEntry => {
+  const { payloadType, payload, signatures } = statement
+  return {
+    entry: { kind: 'detached', payloadType, signatures, payloadSha256: digestOf(payload) },
+    leaf: leafHash(encodeLogEntry(statement)),
+  }
+}
 
 export type Case = [
   rule: string,
   code: FindingCode,
-  log: () => Envelope[] | LogEntry[] | Promise<Envelope[]>,
+  log: () => (Envelope | AuditedEntry)[] | Promise<Envelope[]>,
   holder?: string,
 ]
 

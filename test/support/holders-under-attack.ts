@@ -4,18 +4,22 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { heartDirectory, heartHospitals } from '../../nodes/examples/heart/hospitals.ts'
 import { heartJob } from '../../nodes/examples/heart/jobs.ts'
+import { JobWorkspace } from '../../nodes/holder/compute-step.ts'
 import { parseDatasetConfig } from '../../nodes/holder/dataset-config.ts'
 import { type Dataset, openDataset } from '../../nodes/holder/datasets.ts'
 import { HolderAgent } from '../../nodes/holder/holder-agent.ts'
 import { holderPolicySchema } from '../../nodes/holder/holder-policy.ts'
 import { HolderJournal } from '../../nodes/holder/journal.ts'
 import { planStep } from '../../src/coordinator/plan-next-round.ts'
-import { type Digest, digestOf } from '../../src/crypto/digest.ts'
+import { type Digest, digestOf, toHex } from '../../src/crypto/digest.ts'
 import { type Envelope, statementDigest } from '../../src/crypto/envelope.ts'
 import { type PayloadWorkers, startPayloadWorkers } from '../../src/crypto/payload-workers.ts'
 import { systemRandomness } from '../../src/crypto/randomness.ts'
 import { jobStatement, parseJobSpecification } from '../../src/learning/job-specification.ts'
 import type { JobStep } from '../../src/learning/job-steps.ts'
+import { initialModel, roundOutput } from '../../src/learning/round-output.ts'
+import type { Trainer } from '../../src/learning/trainer.ts'
+import { EMPTY_ROOT } from '../../src/log/merkle-hash.ts'
 import { unobservedHolder } from '../../src/observe/holder-observer.ts'
 import { payloadDigest } from '../../src/protocol/contribution.ts'
 import { type CoordinatorRound, planRound, receiveContribution } from '../../src/protocol/coordinator-round.ts'
@@ -32,6 +36,18 @@ type RequestOf<Kind extends HolderRequest['kind']> = Extract<HolderRequest, { ki
 type Planned = Pick<CoordinatorRound, 'plan' | 'planDigest' | 'planEnvelope'>
 
 export const specification = parseJobSpecification({ ...heartJob('logistic', 'ab'.repeat(32), 1), holders: undefined })
+
+/** Learns nothing: the attacks are on the rounds that a holder takes part in, not on what it computes for them. */
+const IDLE_TRAINER: Trainer = {
+  describe: async () => ({ name: 'idle', version: '1', backend: 'none', notes: [] }),
+  train: async ({ weights, examples: { exampleCount } }) => {
+    return { weights: weights.slice(), exampleCount, meanLoss: 0, steps: 0 }
+  },
+  evaluate: async ({ examples: { exampleCount } }) => {
+    return { scores: new Float32Array(exampleCount), exampleCount, meanLoss: 0 }
+  },
+  close: async () => undefined,
+}
 
 /** Four real holder agents with the heart data and journals on disk, in the hands of a coordinator that is the test. */
 export class HoldersUnderAttack {
@@ -88,8 +104,7 @@ export class HoldersUnderAttack {
       },
       policy: holderPolicySchema.parse({ datasets: { heart: {} } }),
       datasets: new Map([['heart', this.#datasets.get(holder)!]]),
-      // The statistics step needs none.
-      trainer: undefined as never,
+      trainer: IDLE_TRAINER,
       workers: this.workers,
       journal,
       coordinator: {
@@ -139,13 +154,45 @@ export class HoldersUnderAttack {
     return signStatement(jobStatement, { specification, submittedBy: 'ada', submittedAt, nonce }, coordinatorKey)
   }
 
-  /** A plan of one step of a job, over these holders or all. */
+  /** What a training round of the job can work from: statistics, of one hospital's records, and the job's first model. */
+  async createInputs(envelope: Envelope): Promise<RoundPlan['inputs']> {
+    const job = statementDigest(envelope)
+    const [dataset] = this.#datasets.values()
+    const workspace = new JobWorkspace(job, specification, dataset, IDLE_TRAINER, () => undefined)
+    const values = await workspace.compute('statistics', 1, new Map(), async () => new Uint8Array(), 'anybody')
+    const sums = new Map([...values].map(([name, numbers]) => [name, Float64Array.from(numbers)]))
+    const statistics = roundOutput(job, specification, 'statistics', undefined, sums, 1).bytes
+    return Object.entries({ statistics, model: initialModel(job, specification) }).map(([name, bytes]) => ({
+      name,
+      digest: this.serve(bytes),
+    }))
+  }
+
+  /** Has the coordinator give this to who asks for it by its digest. */
+  serve(artifact: Uint8Array): Digest {
+    const digest = digestOf(artifact)
+    this.artifacts.set(digest, artifact)
+    return digest
+  }
+
+  /** A plan of one step of a job, over these holders or all; after the empty tree unless told. */
   createPlan(job: Envelope, changes: Partial<RoundPlan> = {}, parties = this.parties, step: JobStep = 'statistics') {
     const inputs = Object.fromEntries((changes.inputs ?? []).map(({ name, digest }) => [name, digest]))
     const cohort = { members: parties.map(({ member }) => member), registry: registryHead(emptyRegistry('venue.test')) }
     const { round = 1 } = changes
+    const after = { size: 0, root: toHex(EMPTY_ROOT) }
     const now = new Date()
-    const plan = planStep(statementDigest(job), specification, round, step, inputs, cohort, now, systemRandomness)
+    const plan = planStep(
+      statementDigest(job),
+      specification,
+      round,
+      step,
+      inputs,
+      cohort,
+      after,
+      now,
+      systemRandomness,
+    )
     return planRound({ ...plan, ...changes }, coordinatorKey)
   }
 
@@ -178,7 +225,7 @@ export class HoldersUnderAttack {
     job: Envelope,
     more: Partial<RequestOf<'contribute'>> & { readonly cosigners?: readonly Party[]; readonly start?: number } = {},
   ): Promise<Answer> {
-    const { cosigners = this.seated(planned), start = log.positionOf(planned.planEnvelope), ...changes } = more
+    const { cosigners = this.seated(planned), start = planned.plan.after.size, ...changes } = more
     return this.#ask(party, async (oldSize) => ({
       kind: 'contribute',
       plan: planned.planEnvelope,
@@ -213,9 +260,9 @@ export class HoldersUnderAttack {
     return this.handle(party, { kind: 'answer', planDigest, certificate })
   }
 
-  async #evidence(log: TestLog, { plan, planEnvelope }: Planned, oldSize: number, start?: number) {
+  async #evidence(log: TestLog, { plan }: Planned, oldSize: number, start = plan.after.size) {
     const checkpoint = await log.checkpoint(this.seated({ plan }), plan, oldSize)
-    return { checkpoint, range: await log.range(start ?? log.positionOf(planEnvelope)) }
+    return { checkpoint, range: await log.range(start) }
   }
 
   seated(planned: Pick<CoordinatorRound, 'plan'>): Party[] {

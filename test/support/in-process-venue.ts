@@ -16,9 +16,9 @@ import { OpenRounds } from '../../src/coordinator/open-rounds.ts'
 import {
   type Clock,
   type HolderDirectory,
-  OPENING,
   type ReceivedReply,
   type RoundObserver,
+  SUM,
   unobserved,
 } from '../../src/coordinator/ports.ts'
 import { openTransparencyLog, type TransparencyLog } from '../../src/coordinator/transparency-log.ts'
@@ -165,8 +165,10 @@ export class InProcessVenue {
   }
 
   async *#opening(plan: string, holder: string): AsyncGenerator<Uint8Array> {
-    const bytes = this.openRounds.openingFor(plan, holder)
-    if (bytes !== undefined) yield this.openings.read(plan, OPENING, 0, bytes)
+    const opening = this.openRounds.openingFor(plan, holder)
+    if (!opening) return
+    yield opening.keySum
+    yield this.openings.read(plan, SUM, 0, opening.sumBytes)
   }
 
   get #members() {

@@ -58,7 +58,7 @@ export function publish(
   output: Publication['output'],
 ): Envelope {
   const { contributions } = acceptedOf(parseStatement(manifestStatement, manifest))
-  const about = { plan: statementDigest(plan), manifest: statementDigest(manifest) }
+  const about = { plan: statementDigest(plan), manifest: statementDigest(manifest), sum: digestNamed('ciphertexts') }
   const hash = '0'.repeat(32)
   const hashes = contributions.map(({ holder }) => {
     const { statementKey } = parties.find(({ keys }) => keys.holder === holder)!.keys

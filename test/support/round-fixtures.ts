@@ -1,4 +1,4 @@
-import { digestOf, fromHex } from '../../src/crypto/digest.ts'
+import { digestOf, fromHex, toHex } from '../../src/crypto/digest.ts'
 import { type Envelope, signatureOver, statementDigest } from '../../src/crypto/envelope.ts'
 import { addShare, recoverSecret, unpackShare } from '../../src/crypto/key-shares.ts'
 import { drawOneTimeKey } from '../../src/crypto/one-time-key.ts'
@@ -9,6 +9,7 @@ import { RING_DEGREE } from '../../src/crypto/ring-constants.ts'
 import { boxKeyFromSeed } from '../../src/crypto/sealed-box.ts'
 import { SHARED_NUMBERS } from '../../src/crypto/share-check.ts'
 import { statementKeyFromSeed } from '../../src/crypto/statement-key.ts'
+import { EMPTY_ROOT } from '../../src/log/merkle-hash.ts'
 import { checkShares, type MemberKeys, type MemberRound } from '../../src/protocol/committee-member.ts'
 import {
   contributionStatement,
@@ -93,6 +94,7 @@ export function makePlan(parties: readonly Party[], changes: Partial<RoundPlan> 
     payload: { scheme: 'kahe-rlwe-2048-54' },
     collectUntil: new Date(NOW.getTime() + 60_000).toISOString(),
     registry: registryHead(emptyRegistry('venue.test')),
+    after: { size: 0, root: toHex(EMPTY_ROOT) },
     ...changes,
   }
 }
@@ -205,7 +207,9 @@ export function logOfRound(round: CoordinatorRound): Promise<RoundLog> {
   const { plan, planEnvelope, candidates, manifest } = round
   // Signatures that a manifest gains later are not in the log.
   const sealed = manifest && { ...manifest, signatures: manifest.signatures.slice(0, 1) }
-  const statements = [candidates, ...orderedChecks(round), ...orderedDealings(round), sealed].filter((each) => each !== undefined)
+  const statements = [candidates, ...orderedChecks(round), ...orderedDealings(round), sealed].filter(
+    (each) => each !== undefined,
+  )
   return roundLogOf(plan, planEnvelope, statements, coordinatorKey.publicKey)
 }
 

@@ -106,7 +106,7 @@ export class TestLog {
       done += width
     }
     const payloads = this.#statements
-      .slice(start + 1)
+      .slice(start)
       .filter(({ payloadType }) => speaksOfRounds(payloadType))
       .map(({ payload }) => payload)
     return { start, before, entries: this.#entries.slice(start), payloads }
@@ -123,7 +123,7 @@ export class TestLog {
   }
 }
 
-/** What a log says of a plan when these statements follow it; read as a member reads it. */
+/** What a log says of a plan, made after the empty tree, when these statements follow it; read as a member reads it. */
 export async function roundLogOf(
   plan: RoundPlan,
   planEnvelope: Envelope,
@@ -131,9 +131,8 @@ export async function roundLogOf(
   coordinatorKey: StatementPublicKey,
 ): Promise<RoundLog> {
   const log = await TestLog.create()
-  const start = await log.append([planEnvelope])
-  if (statements.length > 0) await log.append(statements)
-  const read = readRoundLog(plan, planEnvelope, await log.range(start), await log.head(), coordinatorKey)
+  await log.append([planEnvelope, ...statements])
+  const read = readRoundLog(plan, planEnvelope, await log.range(0), await log.head(), coordinatorKey)
   if (!read.ok) throw new Error(`refused: ${read.code}: ${read.reason}`)
   return read.value
 }

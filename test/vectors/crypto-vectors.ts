@@ -206,7 +206,7 @@ export async function payloadVectors() {
       'deltaBits: 2^deltaBits is the smallest power of two >= 2 * 14 * 6.7 * sqrt(maxContributors). laneBits = precisionBits + ceil(log2(maxContributors)). lanes = floor((54 - deltaBits) / laneBits). Value k is in coefficient floor(k / lanes), lane k mod lanes; lane l starts at bit deltaBits + l * laneBits of the message. Coefficient c is in polynomial floor(c / 2048).',
       'A contributor: key coefficient k = (keyMultiplier * k^2 + k) mod 61 - 30; value k = valueMultiplier * (k + 1)^2 mod 2^precisionBits; errors: a signed byte for each coefficient that travels (private draws: nobody recomputes them). Coefficient c of its chunk is that of a_j * key, plus error, plus message, mod q, packed at 54 bits, least significant bit first.',
       "firstBytes: of the packed chunk. payloadDigest = SHA-256('sluice/v1/payload' NUL || SHA-256 of the chunk), here of one chunk.",
-      "sum: of the chunks, mod q. keySum: the sum of keys; its bytes are 2048 signed 16-bit integers, little-endian. opening = SHA-256('sluice/v1/opening' NUL || SHA-256 of the key sum's bytes || SHA-256 of the packed sum).",
+      'sum: of the chunks, mod q. keySum: the sum of keys; its bytes are 2048 signed 16-bit integers, little-endian. opening: of key sum and sum (round.json).',
       'firstOpened: of the sums of values that the sum opens to. aggregate: SHA-256 of all of them as little-endian float64.',
     ],
     modulus: String(RING_MODULUS),
@@ -265,7 +265,7 @@ function makePayload(
     contributors,
     sum: { firstBytes: toHex(sum.subarray(0, 54)), sha256: digestOf(sum) },
     keySum: { firstCoefficients: [...keySum.subarray(0, 8)], sha256: digestOf(encodeKeySum(keySum)) },
-    opening: openingDigest(encodeKeySum(keySum), [digestOf(sum)]),
+    opening: openingDigest(encodeKeySum(keySum), payloadDigest([digestOf(sum)])),
     firstOpened: [...opened.subarray(0, 8)],
     aggregate: digestOf(new Uint8Array(opened.buffer)),
   }

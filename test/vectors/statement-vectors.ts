@@ -55,6 +55,7 @@ export async function planVectors() {
     nonce: named('nonce of the vectors'),
     step: 'train',
     inputs: [{ name: 'model', digest: named('model of the vectors') }],
+    after: { size: 5, root: named('tree of the vectors') },
     vector: {
       precisionBits: 16,
       segments: [
@@ -143,10 +144,9 @@ export async function roundVectors() {
     { job: named('another job'), round: 65_537, cohort: cohortOf(5, 2) },
   ]
   const questions = [
-    { job: named('job'), step: 'train', inputs: [] },
+    { job: named('job'), inputs: [] },
     {
       job: named('job'),
-      step: 'evaluate',
       inputs: [
         { name: 'statistics', digest: named('statistics') },
         { name: 'model', digest: named('model') },
@@ -159,10 +159,10 @@ export async function roundVectors() {
     description: [
       'What follows from the statements of a round. NUL is a zero byte; digests enter as 32 bytes unless they stand in JSON. JSON has no white space and is UTF-8.',
       "committees (src/protocol/committee.ts): seed = SHA-256('sluice/v1/committee-seed' NUL || job || round as 4 bytes, big-endian). Holders are ordered by SHA-256('sluice/v1/committee' NUL || seed || holder), the first of each organisation is kept, the first seven of these are members. threshold = floor(2k / 3) + 1; tolerates = min(2 threshold - k - 1, threshold - 1, k - 2), at least 0. A plan may tolerate fewer.",
-      'questions (src/protocol/question.ts): SHA-256 of the JSON array ["sluice/v1/question", job, step, [[name, digest], ...]], inputs in the order of their names.',
-      "hashChallenges (src/protocol/payload-hash.ts): SHA-256('sluice/v1/payload-hash' NUL || manifest).",
+      'questions (src/protocol/question.ts): SHA-256 of the JSON array ["sluice/v1/question", job, [[name, digest], ...]], inputs in the order of their names.',
+      "hashChallenges (src/protocol/payload-hash.ts): SHA-256('sluice/v1/payload-hash' NUL || manifest || sum), the sum by its digest as a payload's.",
       "payloads (src/protocol/contribution.ts): SHA-256('sluice/v1/payload' NUL || SHA-256 of each chunk, in order).",
-      "openings (src/protocol/opening.ts): SHA-256('sluice/v1/opening' NUL || SHA-256 of the key sum's bytes || SHA-256 of each chunk of the sum). Here coefficient k of the key sum is (3 k^2 + 1) mod 187 - 93, as a signed 16-bit little-endian integer.",
+      "openings (src/protocol/opening.ts): SHA-256('sluice/v1/opening' NUL || SHA-256 of the key sum's bytes || sum), the sum by its digest as a payload's. Here coefficient k of the key sum is (3 k^2 + 1) mod 187 - 93, as a signed 16-bit little-endian integer.",
       'witnesses (src/protocol/round-log.ts): the name under which a holder cosigns a log is origin "/" holder, its key the statement key; vkey in the form of log.json.',
     ],
     committees: committees.map(({ job, round, cohort }) => {
@@ -176,9 +176,15 @@ export async function roundVectors() {
       }
     }),
     questions: questions.map((question) => ({ ...question, digest: questionOf(question) })),
-    hashChallenges: [{ manifest: named('manifest'), challenge: toHex(hashChallenge(named('manifest'))) }],
+    hashChallenges: [
+      {
+        manifest: named('manifest'),
+        sum: named('sum'),
+        challenge: toHex(hashChallenge(named('manifest'), named('sum'))),
+      },
+    ],
     payloads: [{ chunks, digest: payloadDigest(chunks) }],
-    openings: [{ chunks, digest: openingDigest(encodeKeySum(keySum), chunks) }],
+    openings: [{ sum: named('sum'), digest: openingDigest(encodeKeySum(keySum), named('sum')) }],
     witnesses: parties.slice(0, 1).map(({ member }) => {
       const origin = 'venue.test/log'
       const { holder, statementKey } = member

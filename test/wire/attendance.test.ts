@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { statementDigest } from '../../src/crypto/envelope.ts'
 import type { HolderRequest } from '../../src/protocol/holder-messages.ts'
 import { accepted } from '../../src/sluice-error.ts'
 import { channelOptions } from '../../src/wire/channel.ts'
@@ -11,6 +12,7 @@ import { clientCredentials } from '../../src/wire/credentials.ts'
 import type { CoordinatorMessage__Output } from '../../src/wire/generated/sluice/v1/CoordinatorMessage.ts'
 import type { HolderMessage } from '../../src/wire/generated/sluice/v1/HolderMessage.ts'
 import { HolderConnection } from '../../src/wire/holder-connection.ts'
+import { contributeRequest } from '../support/contribute-request.ts'
 import { startTestServer, type TestServer, until, VENUE } from '../support/wire-fixtures.ts'
 
 const plan = 'd'.repeat(64)
@@ -147,7 +149,7 @@ describe('the holders’ stream', () => {
       reply: { requestId, contribution: { contribution: envelope } },
     })
     const ask = async () => {
-      const answer = server.sessions.ask('cleveland', { ...request, planDigest: plan }, asking.signal)
+      const answer = server.sessions.ask('cleveland', contributeRequest(envelope), asking.signal)
       const due = raw.requests.length + 1
       await until(() => raw.requests.length === due)
       raw.stream.write(contribution(raw.requests[due - 1]))
@@ -157,9 +159,18 @@ describe('the holders’ stream', () => {
     const payload = { digest: 'e'.repeat(64), bytes: 1 }
     server.sessions.noteUpload('f'.repeat(64), 'cleveland', payload)
     expect(await ask()).toMatchObject({ code: 'payload-mismatch' })
-    server.sessions.noteUpload(plan, 'cleveland', payload)
+    server.sessions.noteUpload(statementDigest(envelope), 'cleveland', payload)
     expect(await ask()).toMatchObject({ ok: true, value: { uploaded: payload } })
     expect(await ask()).toMatchObject({ code: 'payload-mismatch' })
+  })
+
+  it('takes no contribution for an answer to anything else, whatever was uploaded', async () => {
+    const raw = await attending('cleveland', hello)
+    server.sessions.noteUpload(plan, 'cleveland', { digest: 'e'.repeat(64), bytes: 1 })
+    const answer = server.sessions.ask('cleveland', request, asking.signal)
+    await until(() => raw.requests.length === 1)
+    raw.stream.write({ reply: { requestId: raw.requests[0], contribution: { contribution: envelope } } })
+    expect(await answer).toMatchObject({ code: 'payload-mismatch' })
   })
 
   it('lets one upload of a holder commit at a time, and none past the one that a contribution has named', () => {

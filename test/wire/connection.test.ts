@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createAuthority } from '../../src/crypto/certificates.ts'
 import { digestOf } from '../../src/crypto/digest.ts'
+import { statementDigest } from '../../src/crypto/envelope.ts'
 import { chunkGeometry, payloadParameters } from '../../src/crypto/payload-parameters.ts'
 import { systemRandomness } from '../../src/crypto/randomness.ts'
 import { payloadDigest } from '../../src/protocol/contribution.ts'
@@ -11,10 +12,12 @@ import { HolderConnection } from '../../src/wire/holder-connection.ts'
 import { JobsConnection } from '../../src/wire/jobs-client.ts'
 import { startServer } from '../../src/wire/server.ts'
 import type { WireError } from '../../src/wire/wire-error.ts'
+import { contributeRequest } from '../support/contribute-request.ts'
 import { coordinatorKey, createParties, makePlan } from '../support/round-fixtures.ts'
 import { startTestServer, type TestServer, until, VENUE } from '../support/wire-fixtures.ts'
 
-const due = 'd'.repeat(64)
+const duePlan = { payloadType: 'x', payload: new Uint8Array(2), signatures: [] }
+const due = statementDigest(duePlan)
 /** 40,000 values in two lanes: one full chunk would be 65,536; two chunks of three lanes each would be more. */
 const parameters = payloadParameters({ precisionBits: 16, maxContributors: 4, length: 70_000 })
 const quiet = { onConnected: () => {}, onDisconnected: () => {} }
@@ -282,11 +285,7 @@ describe('an upload', () => {
     server.sessions.open('cleveland', session)
     const { planEnvelope } = planRound(makePlan(await createParties()), coordinatorKey)
     server.sessions.noteUpload(due, 'cleveland', first)
-    const ask = server.sessions.ask(
-      'cleveland',
-      { kind: 'answer', planDigest: due, certificate: planEnvelope },
-      AbortSignal.timeout(20_000),
-    )
+    const ask = server.sessions.ask('cleveland', contributeRequest(duePlan), AbortSignal.timeout(20_000))
     server.sessions.receive(
       'cleveland',
       String(sent[0].requestId),

@@ -10,7 +10,11 @@ import { startTestServer, type TestServer, VENUE } from '../support/wire-fixture
 
 let server: TestServer
 beforeAll(async () => {
-  server = await startTestServer({ expectedPayload: () => undefined, contributionsFor: () => undefined })
+  server = await startTestServer({
+    expectedPayload: () => undefined,
+    contributionsFor: () => undefined,
+    openingFor: () => undefined,
+  })
 })
 afterAll(() => server.close())
 

@@ -9,7 +9,16 @@ import { startTestServer, type TestServer, until, VENUE } from '../support/wire-
 
 const job = 'a'.repeat(64)
 const metric = { value: 0.75, errorBound: 0.125 }
-const durations = { collectMs: 1.5, certifyMs: 2, answerMs: 3, openMs: 4, publishMs: 5, totalMs: 15.5 }
+const durations = {
+  planMs: 0.5,
+  collectMs: 1.5,
+  checkMs: 2.5,
+  certifyMs: 2,
+  answerMs: 3,
+  openMs: 4,
+  publishMs: 5,
+  totalMs: 18.5,
+}
 const events: JobEvent[] = [
   { kind: 'job-state', state: 'running' },
   { kind: 'round-planned', round: 1, step: 'statistics', holders: ['hungary', 'cleveland'] },
@@ -71,7 +80,7 @@ const desk: JobDesk = {
 
 beforeAll(async () => {
   server = await startTestServer(
-    { expectedPayload: () => undefined, contributionsFor: () => undefined },
+    { expectedPayload: () => undefined, contributionsFor: () => undefined, openingFor: () => undefined },
     { jobs: desk, onFault: (error) => faults.push(error) },
   )
   jobs = new JobsConnection(server.address, VENUE, await server.credentials('researcher', 'ada'))

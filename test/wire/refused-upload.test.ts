@@ -11,6 +11,7 @@ beforeAll(async () => {
   server = await startTestServer({
     expectedPayload: (plan) => (plan === due && isDue ? parameters : undefined),
     contributionsFor: () => undefined,
+    openingFor: () => undefined,
   })
 })
 afterAll(() => server.close())

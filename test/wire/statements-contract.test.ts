@@ -40,6 +40,7 @@ describe('every statement of a real round', () => {
         manifest: 'b'.repeat(64),
         contributors: 4,
         aggregate: 'c'.repeat(64),
+        sum: 'f'.repeat(64),
         opening: 'e'.repeat(64),
         hashes: [
           {
@@ -55,6 +56,7 @@ describe('every statement of a real round', () => {
     const hash = {
       plan: round.planDigest,
       manifest: 'b'.repeat(64),
+      sum: 'f'.repeat(64),
       holder: 'hungary',
       hash: '00'.concat('1'.repeat(14)).repeat(2),
     }

@@ -1,4 +1,5 @@
-import { digestOf } from '../../../src/crypto/digest.ts'
+import { digestOf, toHex } from '../../../src/crypto/digest.ts'
+import { EMPTY_ROOT } from '../../../src/log/merkle-hash.ts'
 import { drawPlanCommittee, type RoundPlan } from '../../../src/protocol/round-plan.ts'
 import { checkSegment } from '../../../src/protocol/segments.ts'
 
@@ -23,4 +24,5 @@ export const FUZZ_PLAN: RoundPlan = {
   payload: { scheme: 'kahe-rlwe-2048-54' },
   collectUntil: '2026-03-01T12:01:00.000Z',
   registry: digestOf(Buffer.from('registry')),
+  after: { size: 0, root: toHex(EMPTY_ROOT) },
 }

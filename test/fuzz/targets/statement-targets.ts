@@ -86,6 +86,7 @@ export function statementTargets(): FuzzTarget[] {
     statementTarget('payload-hash', payloadHashStatement, {
       plan: digest('a'),
       manifest: digest('b'),
+      sum: digest('c'),
       holder: 'cleveland',
       hash: '0'.repeat(32),
     }),
@@ -101,6 +102,7 @@ export function statementTargets(): FuzzTarget[] {
       contributors: 4,
       aggregate: digest('c'),
       job: digest('9'),
+      sum: digest('8'),
       opening: digest('d'),
       hashes: [{ holder: 'cleveland', hash: '0'.repeat(32), signature: Buffer.alloc(64).toString('base64') }],
       output: { name: 'model', digest: digest('e') },

@@ -17,7 +17,7 @@ def check_plan_digest(file):
     for c in file['cases']:
         plan = json.loads(c['body'])
         made, name = envelope(file['payloadType'], c['body'].encode(), un(file['coordinatorSeed']))
-        asked, values = question(*pick(plan, 'job step inputs')), sum(s['length'] for s in plan['vector']['segments'])
+        asked, values = question(*pick(plan, 'job inputs')), sum(s['length'] for s in plan['vector']['segments'])
         _, _, lanes, _, size = geometry(plan['vector']['precisionBits'], len(plan['cohort']), values)
         yield pick(c, 'planDigest question values lanes ciphertextBytes'), [name, asked, values, lanes, size]
         yield b64(un(c['signature'])), made['signatures'][0]['sig']
@@ -50,7 +50,7 @@ def check_payload(file):
         sent, sums = pack(54, total), open_sum(plan, root, keys, total, shape, c['length'])
         yield pick(c['sum'], 'firstBytes sha256'), [sent[:54].hex(), digest(sent)]
         yield pick(c['keySum'], 'firstCoefficients sha256'), [keys[:8], digest(struct.pack('<2048h', *keys))]
-        yield pick(c, 'firstOpened aggregate opening'), [sums[:8], aggregate(sums), opening(keys, [sha(sent)])]
+        yield pick(c, 'firstOpened aggregate opening'), [sums[:8], aggregate(sums), opening(keys, digest('sluice/v1/payload\0', sha(sent)))]
 def check_key_shares(file):
     yield file['modulus'], P
     for c in file['cases']:
@@ -83,11 +83,11 @@ def check_linear_hash(file):
 def check_round(file):
     for c in file['committees']:
         yield pick(c, 'seed members threshold tolerates'), committee(*pick(c, 'job round cohort'))
-    for c in file['questions']: yield c['digest'], question(*pick(c, 'job step inputs'))
-    for c in file['hashChallenges']: yield c['challenge'], digest('sluice/v1/payload-hash\0', un(c['manifest']))
+    for c in file['questions']: yield c['digest'], question(*pick(c, 'job inputs'))
+    for c in file['hashChallenges']: yield c['challenge'], digest('sluice/v1/payload-hash\0', *map(un, pick(c, 'manifest sum')))
     for c in file['payloads']: yield c['digest'], digest('sluice/v1/payload\0', *map(un, c['chunks']))
     for c in file['openings']:
-        yield c['digest'], opening([(3 * k * k + 1) % 187 - 93 for k in range(N)], map(un, c['chunks']))
+        yield c['digest'], opening([(3 * k * k + 1) % 187 - 93 for k in range(N)], c['sum'])
     for c in file['witnesses']: yield c['vkey'], verifier_key(f'{c["origin"]}/{c["holder"]}', 4, un(c['statementKey']))
 def check_registry(file):
     seeds = {digest(public_key(un(s['seed']))): un(s['seed']) for s in file['signers']}

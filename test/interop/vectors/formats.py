@@ -24,9 +24,9 @@ def committee(job, round, cohort):
     members = list(seats.values())[:7]
     k, t = len(members), majority(len(members))
     return [seed.hex(), members, t, max(0, min(2 * t - k - 1, t - 1, k - 2))]
-def question(job, step, inputs):
-    return digest(compact(['sluice/v1/question', job, step, sorted([each['name'], each['digest']] for each in inputs)]))
-def opening(key_sum, chunks): return digest('sluice/v1/opening\0', sha(struct.pack('<2048h', *key_sum)), *chunks)
+def question(job, inputs):
+    return digest(compact(['sluice/v1/question', job, sorted([each['name'], each['digest']] for each in inputs)]))
+def opening(key_sum, total): return digest('sluice/v1/opening\0', sha(struct.pack('<2048h', *key_sum)), un(total))
 def sign_again(signed, seeds):
     signers = [seeds[signature['keyid']] for signature in signed['signatures']]
     return envelope(signed['payloadType'], base64.b64decode(signed['payload']), *signers)

@@ -8,6 +8,10 @@ import type { Envelope as _sluice_v1_Envelope, Envelope__Output as _sluice_v1_En
 export interface HashPayloadRequest {
   'planDigest'?: (string);
   'manifest'?: (_sluice_v1_Envelope | null);
+  /**
+   * Digest of the ciphertexts' sum: fixed before there is a challenge.
+   */
+  'sum'?: (string);
 }
 
 /**
@@ -16,4 +20,8 @@ export interface HashPayloadRequest {
 export interface HashPayloadRequest__Output {
   'planDigest': (string);
   'manifest': (_sluice_v1_Envelope__Output | null);
+  /**
+   * Digest of the ciphertexts' sum: fixed before there is a challenge.
+   */
+  'sum': (string);
 }

@@ -1,0 +1,61 @@
+/** What a published round was opened from, over real mutual TLS (docs/adr/0011). */
+import { randomBytes } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { SUM } from '../../src/coordinator/ports.ts'
+import { HolderConnection } from '../../src/wire/holder-connection.ts'
+import { limits } from '../../src/wire/limits.ts'
+import { readAll } from '../support/read-all.ts'
+import { startTestServer, type TestServer, VENUE } from '../support/wire-fixtures.ts'
+
+const plan = 'd'.repeat(64)
+const keySum = randomBytes(1000)
+const sum = randomBytes(2 * limits.artifactChunkBytes + 1)
+const opening = Buffer.concat([keySum, sum])
+let isKept = true
+let server: TestServer
+beforeAll(async () => {
+  server = await startTestServer({
+    expectedPayload: () => undefined,
+    contributionsFor: () => undefined,
+    openingFor: (planDigest, holder) =>
+      isKept && planDigest === plan && holder === 'cleveland' ? { keySum, sumBytes: sum.length } : undefined,
+  })
+  const writer = await server.openings.begin(plan, SUM)
+  await writer.append(sum)
+  await writer.commit()
+})
+afterAll(() => server.close())
+
+async function fetch(holder: string, planDigest = plan): Promise<Uint8Array[]> {
+  const credentials = await server.credentials('holder', holder)
+  const connection = new HolderConnection(server.address, VENUE, credentials, 'x')
+  return readAll(connection.fetchOpening(planDigest)).finally(() => connection.close())
+}
+
+describe('an opening', () => {
+  it('comes to a holder of the round, whole, in pieces of the wire’s size', async () => {
+    const pieces = await fetch('cleveland')
+    expect(pieces.map(({ length }) => length)).toEqual([1000, limits.artifactChunkBytes, limits.artifactChunkBytes, 1])
+    expect(Buffer.concat(pieces).equals(opening)).toBe(true)
+  })
+
+  it('comes to nobody else, of no other plan, and no more when it is not kept', async () => {
+    await expect(fetch('hungary')).rejects.toMatchObject({ code: 'not-found' })
+    await expect(fetch('cleveland', 'e'.repeat(64))).rejects.toMatchObject({ code: 'not-found' })
+    await expect(fetch('cleveland', 'no digest')).rejects.toMatchObject({ code: 'malformed-message' })
+    isKept = false
+    await expect(fetch('cleveland')).rejects.toMatchObject({ code: 'not-found' })
+    isKept = true
+  })
+
+  it('may be left by its reader before the end', async () => {
+    const credentials = await server.credentials('holder', 'cleveland')
+    const connection = new HolderConnection(server.address, VENUE, credentials, 'x')
+    for await (const piece of connection.fetchOpening(plan)) {
+      expect(piece).toHaveLength(1000)
+      break
+    }
+    expect(Buffer.concat(await readAll(connection.fetchOpening(plan))).equals(opening)).toBe(true)
+    connection.close()
+  })
+})
