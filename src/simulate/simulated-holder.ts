@@ -137,7 +137,9 @@ export class SimulatedHolder {
   }
 
   #forgetShares(): void {
-    for (const share of this.#sent?.shares ?? []) share.fill(0)
+    if (!this.#sent) return
+    for (const share of this.#sent.shares) share.fill(0)
+    this.#sent.shares = []
   }
 
   async #contribute(request: ContributeRequest): Promise<Answer> {

@@ -31,8 +31,8 @@ export interface MemberParts {
 export interface Dealt {
   readonly planDigest: Digest
   readonly planEnvelope: Envelope
-  /** By committee member. Secret; overwritten when the round is forgotten. */
-  readonly shares: readonly Uint32Array[]
+  /** By committee member. Secret; overwritten and gone when the round is forgotten. */
+  shares: readonly Uint32Array[]
   /** The one candidate set for which this holder has explained them. */
   explained?: Digest
 }
@@ -92,7 +92,7 @@ export class SimulatedMember {
 
   /** What this holder dealt, held against a member's word: for the first candidates that the log has, and for no others ever. */
   explainShares({ planDigest, candidates, ...shown }: RequestOf<'explain-shares'>, dealt: Dealt | undefined): Answer {
-    if (dealt?.planDigest !== planDigest) {
+    if (dealt?.planDigest !== planDigest || dealt.shares.length === 0) {
       return refused('ciphertext-not-kept', 'This holder has no shares of this round in memory.')
     }
     const { coordinatorKey, keys, witness } = this.#parts
