@@ -13,6 +13,7 @@ export interface RenewalParts {
   /** Of the key and certificate; replaced as a whole. */
   readonly file: string
   readonly log: Logger
+  readonly onRenewed?: (certificatePem: string) => void
   readonly now?: () => Date
 }
 
@@ -31,6 +32,7 @@ export async function keepCertificateFresh(parts: RenewalParts, signal: AbortSig
       try {
         tls = await renewCertificate({ ...parts, tls })
         const { notAfter } = certificateTimes(tls.certificatePem)
+        parts.onRenewed?.(tls.certificatePem)
         log.info({ event: 'certificate-renewed', notAfter }, 'the certificate was renewed')
       } catch (error) {
         const code = error instanceof WireError ? error.code : undefined

@@ -9,6 +9,8 @@ import { initialModel } from '../../src/learning/round-output.ts'
 import type { Trainer } from '../../src/learning/trainer.ts'
 import type { Checkpoint } from '../../src/log/checkpoint.ts'
 import type { NoteKey } from '../../src/log/note-key.ts'
+import type { HolderObserver } from '../../src/observe/holder-observer.ts'
+import { planName } from '../../src/observe/plan-name.ts'
 import { checkAbandonment } from '../../src/protocol/abandonment.ts'
 import type { MemberKeys } from '../../src/protocol/committee-member.ts'
 import type { PayloadReference } from '../../src/protocol/contribution.ts'
@@ -28,6 +30,7 @@ import { findPolicyObjection, type HolderPolicy, notOffered } from './holder-pol
 import type { HolderJournal } from './journal.ts'
 import { type Followed, LogFollower } from './log-follower.ts'
 import { UpdateProtection } from './protect-update.ts'
+import { RoundNamer } from './round-names.ts'
 import { SentCiphertexts, type SentContribution } from './sent-ciphertexts.ts'
 import { hashOwnPayload, type SumVerdict, verifySum } from './sum-verification.ts'
 
@@ -61,6 +64,7 @@ export interface HolderParts {
   readonly coordinator: CoordinatorAccess
   readonly randomness: Randomness
   readonly log: Logger
+  readonly observer: HolderObserver
 }
 
 type Answer = Verdict<HolderReply, string>
@@ -90,6 +94,7 @@ export class HolderAgent {
   readonly #follower: LogFollower
   readonly #duty: CommitteeDuty
   readonly #sent = new SentCiphertexts()
+  readonly #namer: RoundNamer
   #workspace: JobWorkspace | undefined
   readonly #artifacts = new Map<Digest, Promise<Uint8Array>>()
   /** Contributions made in this life of the process, for the case that a reply was lost on the way. */
@@ -101,6 +106,7 @@ export class HolderAgent {
   constructor(parts: HolderParts) {
     this.#parts = parts
     const { keys, member, journal, logKey, floors, coordinator } = parts
+    this.#namer = new RoundNamer(journal)
     this.#follower = new LogFollower(logKey, member, keys.statementKey, journal)
     this.#duty = new CommitteeDuty({
       keys,
@@ -112,13 +118,19 @@ export class HolderAgent {
     })
   }
 
-  /** Answers one request of the coordinator. Never rejects. */
-  async handle(request: HolderRequest): Promise<Answer> {
-    const plan = planOf(request)
-    const log = this.#parts.log.child({ request: request.kind, ...(plan ? { plan: plan.slice(0, 16) } : {}) })
-    const answer = await this.#dispatch(request, log).catch((error: unknown) => failure(error, log))
-    if (!answer.ok) log.warn({ code: answer.code }, answer.reason)
-    return answer
+  /**
+   * Answers one request of the coordinator. Never rejects.
+   * @param traceparent of the coordinator's span, for those who trace
+   */
+  handle(request: HolderRequest, traceparent?: string): Promise<Answer> {
+    const names = this.#namer.name(request)
+    const { plan, ...subject } = names
+    const log = this.#parts.log.child({ request: request.kind, ...subject, ...(plan ? { plan: planName(plan) } : {}) })
+    return this.#parts.observer.request({ kind: request.kind, ...names }, traceparent, async () => {
+      const answer = await this.#dispatch(request, log).catch((error: unknown) => failure(error, log))
+      if (!answer.ok) log.warn({ code: answer.code }, answer.reason)
+      return answer
+    })
   }
 
   async #dispatch(request: HolderRequest, log: Logger): Promise<Answer> {
@@ -314,17 +326,19 @@ export class HolderAgent {
       const read = readStatement(publicationStatement, envelope, floors.coordinatorKey)
       if (!read.ok) continue
       const { plan } = read.value
+      // Not the round of the request, which the lines of `log` are of.
+      const about = log.child({ of: planName(plan) })
       const verified = journal.findVerified(plan)
       if (verified !== undefined && verified !== statementDigest(envelope)) {
         const reason =
           'The log has another publication of a round than the one that this holder was told of and verified.'
-        this.#noteVerdict(plan, job, statementDigest(envelope), refused('wrong-sum', reason), log)
+        this.#noteVerdict(plan, statementDigest(envelope), refused('wrong-sum', reason), about)
       }
       if (verified !== undefined || !journal.find(plan)?.contributed) continue
       const sent = this.#sent.find(plan)
       // A holder that was restarted has its word for it no more.
       if (!sent) journal.noteUnverified(plan)
-      else await this.#verify(sent, envelope, log).catch(() => undefined)
+      else await this.#verify(sent, envelope, about).catch(() => undefined)
     }
   }
 
@@ -343,7 +357,7 @@ export class HolderAgent {
     publications: ContributeRequest['publications'],
     log: Logger,
   ): Promise<Answer> {
-    const { workers, randomness, coordinator, keys, member, journal } = this.#parts
+    const { workers, randomness, coordinator, keys, member, journal, observer } = this.#parts
     const { plan, planDigest, specification, step } = accepting
     const known = journal.find(planDigest)
     if (known?.abandoned) return refused('round-abandoned', 'This holder has given the round up, for good.')
@@ -356,14 +370,19 @@ export class HolderAgent {
       const inputs = new Map(plan.inputs.map(({ name, digest }) => [name, digest]))
       const fetch = (digest: Digest) => this.#fetchArtifact(digest)
       const workspace = this.#openWorkspace(accepting)
-      const values = await workspace.compute(step, plan.round, inputs, fetch, member.holder)
+      const values = await observer.part('compute', () =>
+        workspace.compute(step, plan.round, inputs, fetch, member.holder),
+      )
       const computed = performance.now()
       await this.#checkPublications(plan.job, publications, log)
       // Durable before the first byte leaves: a restarted node contributes no second time.
       const claimed = this.#claimContribution(accepting)
       if (!claimed.ok) return claimed
       const chunks: Uint8Array[] = []
-      const payload = await coordinator.upload(planDigest, keeping(protection.chunks(values), chunks))
+      const endProtection = observer.beginProtection()
+      const payload = await observer.part('upload', () =>
+        coordinator.upload(planDigest, keeping(protection.chunks(values), chunks, endProtection)),
+      )
       const uploaded = performance.now()
       const { coefficients } = protection.key
       const { envelope, shares } = await signContribution(
@@ -379,18 +398,15 @@ export class HolderAgent {
       this.#sent.keep({ plan, planDigest, specification, step, entry, chunks, shares })
       const shareMs = performance.now() - uploaded
       const { protectMs } = protection
+      const cost = {
+        computeMs: computed - started,
+        protectMs: protectMs + shareMs,
+        transportMs: uploaded - computed - protectMs,
+        ciphertextBytes: payload.bytes,
+      }
+      observer.contributed(cost)
       log.info(
-        {
-          event: 'contributed',
-          job: plan.job,
-          step,
-          round: plan.round,
-          computeMs: computed - started,
-          protectMs: protectMs + shareMs,
-          transportMs: uploaded - computed - protectMs,
-          ciphertextBytes: payload.bytes,
-          statementBytes: envelope.payload.length,
-        },
+        { event: 'contributed', step, ...cost, statementBytes: envelope.payload.length },
         `contributed to round ${plan.round} (${step})`,
       )
       return accepted({ kind: 'contribution', envelope })
@@ -453,48 +469,39 @@ export class HolderAgent {
   }
 
   async #verify(sent: SentContribution, envelope: Envelope, log: Logger): Promise<Answer> {
-    const { planDigest, plan } = sent
+    const { planDigest } = sent
     try {
-      const verdict = await verifySum(sent, envelope, this.#verification())
-      return this.#noteVerdict(planDigest, plan.job, statementDigest(envelope), verdict, log)
+      const verdict = await this.#parts.observer.part('verify', () => verifySum(sent, envelope, this.#verification()))
+      return this.#noteVerdict(planDigest, statementDigest(envelope), verdict, log)
     } catch (error) {
       const code = error instanceof SluiceError ? error.code : 'holder-failed'
-      log.warn({ event: 'sum-unverified', job: plan.job, code, err: error }, 'the sum could not be verified')
+      log.warn({ event: 'sum-unverified', code, err: error }, 'the sum could not be verified')
       this.#parts.journal.noteUnverified(planDigest)
       throw error
     }
   }
 
   /** A wrong sum is remembered before anything else of the job is answered. */
-  #noteVerdict(
-    planDigest: Digest,
-    job: Digest,
-    publication: Digest,
-    verdict: Verdict<SumVerdict, string>,
-    log: Logger,
-  ): Answer {
+  #noteVerdict(planDigest: Digest, publication: Digest, verdict: Verdict<SumVerdict, string>, log: Logger): Answer {
+    const { journal, observer } = this.#parts
+    observer.sumChecked(verdict.ok ? verdict.value.kind : 'wrong')
     if (!verdict.ok) {
-      this.#parts.journal.markWrongSum(planDigest)
+      journal.markWrongSum(planDigest)
       this.#sent.forget(planDigest)
-      log.error({ event: 'wrong-sum', job, code: verdict.code }, verdict.reason)
+      log.error({ event: 'wrong-sum', code: verdict.code }, verdict.reason)
       return refused('wrong-sum', verdict.reason)
     }
     if (verdict.value.kind === 'unverified') {
       // Its ciphertext is kept: another publication, or the same with what is missing, may come.
-      this.#parts.journal.noteUnverified(planDigest)
-      log.warn({ event: 'sum-unverified', job }, `the sum could not be verified: ${verdict.value.reason}`)
+      journal.noteUnverified(planDigest)
+      log.warn({ event: 'sum-unverified' }, `the sum could not be verified: ${verdict.value.reason}`)
     } else {
-      this.#parts.journal.noteVerified(planDigest, publication)
+      journal.noteVerified(planDigest, publication)
       this.#sent.forget(planDigest)
-      log.info({ event: 'sum-verified', job, contributors: verdict.value.contributors }, 'verified the sum')
+      log.info({ event: 'sum-verified', contributors: verdict.value.contributors }, 'verified the sum')
     }
     return accepted({ kind: 'noted' })
   }
-}
-
-function planOf(request: HolderRequest): Digest | undefined {
-  if ('plan' in request) return statementDigest(request.plan)
-  return 'planDigest' in request ? request.planDigest : undefined
 }
 
 function examinePlanOf(envelope: Envelope, member: Member, floors: PlanFloors): Verdict<{ plan: RoundPlan }, string> {
@@ -502,11 +509,19 @@ function examinePlanOf(envelope: Envelope, member: Member, floors: PlanFloors): 
   return examined.ok ? accepted({ plan: examined.value }) : examined
 }
 
-/** Passes chunks on and keeps them: a ciphertext is hashed after it has left. */
-async function* keeping(chunks: AsyncIterable<Uint8Array>, kept: Uint8Array[]): AsyncGenerator<Uint8Array> {
-  for await (const chunk of chunks) {
-    kept.push(chunk)
-    yield chunk
+/** Passes chunks on and keeps them: a ciphertext is hashed after it has left. @param onEnd when the last has passed, or no more are taken */
+async function* keeping(
+  chunks: AsyncIterable<Uint8Array>,
+  kept: Uint8Array[],
+  onEnd: () => void,
+): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of chunks) {
+      kept.push(chunk)
+      yield chunk
+    }
+  } finally {
+    onEnd()
   }
 }
 

@@ -25,6 +25,13 @@ export const holderConfigSchema = z.strictObject({
   trainerBackend: z.enum(['auto', 'tensorflow', 'wasm', 'cpu']).default('auto'),
   /** Threads that protect updates; one for each processor unless told. */
   payloadThreads: z.int().min(1).max(256).optional(),
+  /** host:port of `/healthz`, `/readyz` and `/metrics`, over plain HTTP; without it the node opens no port. */
+  adminListen: z
+    .string()
+    .regex(/^[^\s]+:\d{1,5}$/, 'not host:port')
+    .optional(),
+  /** Where spans are exported to, OTLP over HTTP. How long this node computes tells of how much data it has. */
+  tracesEndpoint: z.url({ protocol: /^https?$/ }).optional(),
 })
 
 export type HolderConfig = z.output<typeof holderConfigSchema>

@@ -1,9 +1,14 @@
 import { resolve } from 'node:path'
 import type { Logger } from 'pino'
+import { certificateTimes } from '../../src/crypto/certificates.ts'
 import { startPayloadWorkers } from '../../src/crypto/payload-workers.ts'
 import { systemRandomness } from '../../src/crypto/randomness.ts'
+import { holderMetrics } from '../../src/observe/holder-metrics.ts'
+import { observeHolder } from '../../src/observe/holder-observer.ts'
+import { type Observation, openObservation } from '../../src/observe/observed-process.ts'
 import { checkOwnCertificate } from '../../src/wire/credentials.ts'
 import { HolderConnection } from '../../src/wire/holder-connection.ts'
+import { WireError } from '../../src/wire/wire-error.ts'
 import { openTrainerThread } from '../trainers/tfjs/trainer-thread.ts'
 import { keepCertificateFresh } from './certificate-renewal.ts'
 import type { HolderSettings } from './configuration-files.ts'
@@ -21,11 +26,14 @@ import { HolderJournal } from './journal.ts'
  *   afterwards WireError for a connection that no waiting cures.
  */
 export async function runHolderNode(settings: HolderSettings, software: string, log: Logger, signal: AbortSignal) {
-  const { config, directory, tls, identity, policy, floors, logKey } = settings
+  const { config, directory, policy, floors, logKey } = settings
   requireOwnCertificate(settings)
   await using stack = new AsyncDisposableStack()
-  const connection = stack.adopt(new HolderConnection(config.coordinator, config.venue, tls, software), (open) =>
-    open.close(),
+  const identity = { process: 'holder', instance: config.name, software } as const
+  const observation = stack.adopt(await openObservation(identity, config, log), (open) => open.close())
+  const connection = stack.adopt(
+    new HolderConnection(config.coordinator, config.venue, settings.tls, software),
+    (open) => open.close(),
   )
   const journal = stack.adopt(new HolderJournal(resolve(directory, config.journal)), (open) => open.close())
   const datasets = new Map<string, Dataset>()
@@ -35,18 +43,23 @@ export async function runHolderNode(settings: HolderSettings, software: string, 
   const trainer = stack.adopt(openTrainerThread({ backend: config.trainerBackend }), (open) => open.close())
   const workers = stack.adopt(await startPayloadWorkers({ threads: config.payloadThreads }), (open) => open.close())
   const { backend, version, notes } = await trainer.describe()
-  log.info({ event: 'ready', backend, trainerVersion: version, notes, datasets: [...datasets.keys()] }, 'ready')
+  const { adminPort } = observation
+  log.info(
+    { event: 'ready', backend, trainerVersion: version, notes, datasets: [...datasets.keys()], adminPort },
+    'ready',
+  )
+  const state = { isConnected: false, certificatePem: settings.tls.certificatePem }
   const members = new HolderRegistry({
     venue: config.venue,
     coordinatorKey: config.coordinatorKey,
-    key: identity.keys.statementKey,
+    key: settings.identity.keys.statementKey,
     policy,
     journal,
     directory,
     coordinator: connection,
   })
   const agent = new HolderAgent({
-    ...identity,
+    ...settings.identity,
     floors,
     members,
     logKey,
@@ -58,23 +71,56 @@ export async function runHolderNode(settings: HolderSettings, software: string, 
     coordinator: connection,
     randomness: systemRandomness,
     log,
+    observer: watchHolder(observation, state),
   })
   const attending = stack.adopt(new AbortController(), (controller) => controller.abort())
   const file = resolve(directory, config.tls.identity)
-  void keepCertificateFresh({ connection, tls, file, log }, AbortSignal.any([signal, attending.signal]))
+  const onRenewed = (certificatePem: string) => {
+    state.certificatePem = certificatePem
+  }
+  void keepCertificateFresh(
+    { connection, tls: settings.tls, file, log, onRenewed },
+    AbortSignal.any([signal, attending.signal]),
+  )
+  observation.readiness.use({
+    connected: () => requireConnected(state),
+    journal: () => void journal.readWitnessState(),
+  })
   await connection.attend(
-    (request) => agent.handle(request),
+    (request, traceparent) => agent.handle(request, traceparent),
     {
       onPending: (message) => log.info({ event: 'admission-pending' }, message),
-      onConnected: (peer) => log.info({ event: 'connected', peer }, `connected to ${config.coordinator}`),
-      onDisconnected: (error, retryMs) =>
+      onConnected: (peer) => {
+        state.isConnected = true
+        log.info({ event: 'connected', peer }, `connected to ${config.coordinator}`)
+      },
+      onDisconnected: (error, retryMs) => {
+        state.isConnected = false
         log.warn(
           { event: 'disconnected', code: error.code, retryMs },
           `${error.message} Next attempt in ${retryMs} ms.`,
-        ),
+        )
+      },
     },
     signal,
   )
+}
+
+interface ConnectionState {
+  isConnected: boolean
+  certificatePem: string
+}
+
+function watchHolder({ traces, registry }: Observation, state: ConnectionState) {
+  const metrics = holderMetrics(registry, {
+    isConnected: () => state.isConnected,
+    certificateNotAfter: () => certificateTimes(state.certificatePem).notAfter,
+  })
+  return observeHolder(traces, metrics)
+}
+
+function requireConnected({ isConnected }: ConnectionState): void {
+  if (!isConnected) throw new WireError('coordinator-unreachable', 'The coordinator is not connected.')
 }
 
 /** With another's certificate the coordinator would take this node for that other, and every round would refuse it. */

@@ -10,6 +10,7 @@ import { openTransparencyLog } from '../coordinator/transparency-log.ts'
 import { startPayloadWorkers } from '../crypto/payload-workers.ts'
 import { systemRandomness } from '../crypto/randomness.ts'
 import { formatNoteKey } from '../log/note-key.ts'
+import { openObservation } from '../observe/observed-process.ts'
 import { openArtifactStore } from '../store/artifact-store.ts'
 import { openCoordinatorStore } from '../store/coordinator-store.ts'
 import { openPayloadSpool } from '../store/payload-spool.ts'
@@ -17,8 +18,9 @@ import { startEnrolmentServer } from '../wire/enrolment-service.ts'
 import { HolderSessions } from '../wire/holder-sessions.ts'
 import { startLogServer } from '../wire/log-server.ts'
 import { startServer } from '../wire/server.ts'
+import { coordinatorReadiness, observeCoordinator } from './coordinator-observation.ts'
 import { openVenueAdmission } from './venue-admission.ts'
-import type { VenueFiles } from './venue-files.ts'
+import { adminListenOf, type VenueFiles } from './venue-files.ts'
 
 export const systemClock: Clock = {
   now: () => new Date(),
@@ -46,12 +48,16 @@ export async function runCoordinator(
   await using stack = new AsyncDisposableStack()
   const onFault = (error: unknown) => log.error({ event: 'fault', err: error }, 'a call failed')
 
-  const stores = await openStores(resolve(directory, config.state), databaseUrl)
+  const identity = { process: 'coordinator', instance: venue, software } as const
+  const watching = { adminListen: adminListenOf(config), tracesEndpoint: config.tracesEndpoint }
+  const observation = stack.adopt(await openObservation(identity, watching, log), (open) => open.close())
+  const stateDirectory = resolve(directory, config.state)
+  const stores = await openStores(stateDirectory, databaseUrl)
   const store = stack.adopt(stores.store, (open) => open.close())
   const workers = stack.adopt(await startPayloadWorkers({ threads: config.payloadThreads }), (open) => open.close())
   const transparencyLog = await openTransparencyLog(store, logSigner)
   const openRounds = new OpenRounds()
-  const sessions = new HolderSessions(config.reconnectGraceMs)
+  const sessions = new HolderSessions(config.reconnectGraceMs, () => observation.traces.traceparent())
   const clock = systemClock
 
   // Refusals of the desk end a wait that is told of elsewhere.
@@ -80,6 +86,17 @@ export async function runCoordinator(
     desk.wake()
   })
 
+  const observationParts = {
+    observation,
+    stores,
+    stateDirectory,
+    certificatePem: tls.certificatePem,
+    log,
+    transparencyLog,
+    connected: () => sessions.connected(),
+    members: () => [...desk.registry.members.keys()],
+  }
+  const { observer, servedStores } = observeCoordinator(observationParts)
   const coordinator = new Coordinator(
     {
       ...stores,
@@ -93,6 +110,7 @@ export async function runCoordinator(
       committeeTimeoutMs,
       gatherMs,
       registry: desk,
+      observer,
     },
     {
       onJobState: (job, jobState, reason) =>
@@ -100,7 +118,16 @@ export async function runCoordinator(
       onFault: (job, error) => log.error({ event: 'fault', job, err: error }, 'a job failed'),
     },
   )
-  const parts = { ...stores, ...admission, venue, software, sessions, rounds: openRounds, registry: desk, onFault }
+  const parts = {
+    ...servedStores,
+    ...admission,
+    venue,
+    software,
+    sessions,
+    rounds: openRounds,
+    registry: desk,
+    onFault,
+  }
   const server = stack.adopt(await startServer(config.listen, tls, parts, coordinator), (open) => open.stop())
   const enrolment = stack.adopt(
     await startEnrolmentServer(config.enrolListen, tls, admission.enrolment, onFault),
@@ -116,12 +143,14 @@ export async function runCoordinator(
       port: server.port,
       enrolPort: enrolment.port,
       logPort: logServer.port,
+      adminPort: observation.adminPort,
       logKey: formatNoteKey(transparencyLog.key),
       members: desk.registry.members.size,
     },
     `listening on ${config.listen}`,
   )
   desk.wake()
+  observation.readiness.use(coordinatorReadiness(observationParts, signal))
   signal.addEventListener('abort', () => coordinator.stop(), { once: true })
   if (signal.aborted) coordinator.stop()
   await coordinator.run()

@@ -28,13 +28,13 @@ export function addHolderCommands(program: Command): void {
     .addOption(directoryOption())
     .addOption(logLevelOption())
     .action(async ({ directory, logLevel }) => {
-      const [{ loadHolderSettings }, { runHolderNode }, { openLog, stopSignal }] = await Promise.all([
+      const [{ loadHolderSettings }, { runHolderNode }, { openDiscreetLog, stopSignal }] = await Promise.all([
         import('../../nodes/holder/configuration-files.ts'),
         import('../../nodes/holder/holder-node.ts'),
         import('./process-life.ts'),
       ])
       const settings = await loadHolderSettings(directory)
-      const log = openLog(settings.config.name, logLevel)
+      const log = openDiscreetLog(settings.config.name, logLevel)
       await runHolderNode(settings, SOFTWARE, log, stopSignal())
     })
 

@@ -1,4 +1,5 @@
 import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino'
+import { discreetError } from '../observe/discreet-error.ts'
 
 /** Fires on SIGTERM or SIGINT: the process is to finish what it holds and go. */
 export function stopSignal(): AbortSignal {
@@ -9,5 +10,16 @@ export function stopSignal(): AbortSignal {
 
 /** The process's log: one JSON object a line, on standard output. */
 export function openLog(name: string, level: string, stream: DestinationStream = destination({ sync: true })): Logger {
-  return pino({ name, level, timestamp: stdTimeFunctions.isoTime, base: undefined, nestedKey: undefined }, stream)
+  return pino({ name, level, ...FORM }, stream)
 }
+
+/** As {@link openLog}, for a process that has data: a fault that nobody foresaw is told without its words. */
+export function openDiscreetLog(
+  name: string,
+  level: string,
+  stream: DestinationStream = destination({ sync: true }),
+): Logger {
+  return pino({ name, level, ...FORM, serializers: { err: (error) => discreetError(error) } }, stream)
+}
+
+const FORM = { timestamp: stdTimeFunctions.isoTime, base: undefined, nestedKey: undefined }

@@ -3,10 +3,12 @@ import { Command } from 'commander'
 import { SluiceError } from '../sluice-error.ts'
 import { addCoordinatorCommands } from './coordinator-command.ts'
 import { addDemoCommand } from './demo-command.ts'
+import { addDoctorCommand } from './doctor-command.ts'
 import { addHolderCommands } from './holder-command.ts'
 import { addJobCommands } from './job-command.ts'
 import { addLogCommands } from './log-command.ts'
 import { addResearcherCommands } from './researcher-command.ts'
+import { describeSimulate } from './simulate-command.ts'
 import { SOFTWARE_VERSION } from './version.ts'
 
 /*
@@ -36,7 +38,9 @@ addHolderCommands(program)
 addResearcherCommands(program)
 addJobCommands(program)
 addLogCommands(program)
+addDoctorCommand(program)
 addDemoCommand(program)
+describeSimulate(program.command('simulate'))
 
 try {
   await program.parseAsync()

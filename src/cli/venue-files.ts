@@ -31,6 +31,10 @@ const coordinatorConfigSchema = z.strictObject({
   enrolAddress: addressField,
   /** host:port to serve the transparency log on, over plain HTTP. */
   logListen: addressField,
+  /** host:port of `/healthz`, `/readyz` and `/metrics`, over plain HTTP; loopback at the third port after `listen` unless told. */
+  adminListen: z.union([addressField, z.literal('none')]).optional(),
+  /** Where spans are exported to, OTLP over HTTP. */
+  tracesEndpoint: z.url({ protocol: /^https?$/ }).optional(),
   /** Life of the certificates of holders and researchers; each is renewed at two thirds of it. */
   certificateLifetimeHours: z.int().min(1).max(2160).default(168),
   /** Where state lies: the embedded database, spooled ciphertexts, artifacts. */
@@ -63,9 +67,10 @@ export interface VenueOptions {
   readonly listen: string
   /** Defaults to `listen`. */
   readonly address?: string
-  /** Default to the two ports after `listen`; port 0 stays 0. */
+  /** Default to the ports after `listen`, `adminListen` on loopback; port 0 stays 0. */
   readonly enrolListen?: string
   readonly logListen?: string
+  readonly adminListen?: string
 }
 
 /**
@@ -93,9 +98,19 @@ function completeConfig({ venue, listen, address = listen, ...options }: VenueOp
   const enrolListen = options.enrolListen ?? portAfter(listen, 1)
   const enrolAddress = options.enrolListen && address === listen ? options.enrolListen : portAfter(address, 1)
   const logListen = options.logListen ?? portAfter(listen, 2)
-  const config = { venue, listen, address, enrolListen, enrolAddress, logListen }
+  const adminListen = options.adminListen ?? adminListenOf({ listen })
+  const config = { venue, listen, address, enrolListen, enrolAddress, logListen, adminListen }
   checkOption(coordinatorConfigSchema, config)
   return config
+}
+
+/** Where the administrator's listener is; undefined for none. A configuration from before there was one has the default. */
+export function adminListenOf({
+  listen,
+  adminListen,
+}: Pick<CoordinatorConfig, 'listen' | 'adminListen'>): string | undefined {
+  if (adminListen === 'none') return undefined
+  return adminListen ?? portAfter(`127.0.0.1:${listen.slice(listen.lastIndexOf(':') + 1)}`, 3)
 }
 
 /** The same host at a later port. Port 0, which takes any that is free, stays 0. */

@@ -38,6 +38,7 @@ export async function collectContributions(
     await store.addContribution(round.planDigest, holder, received.value.contributions.get(holder)!)
     round = received.value
     openRounds.set(round)
+    context.observer.contributed(holder, uploaded.bytes)
   }
   context.signal.throwIfAborted()
   return round

@@ -89,7 +89,7 @@ async function tryCandidates(round: CoordinatorRound, sum: Digest, tried: Set<st
     tried.add(name)
     const started = performance.now()
     try {
-      const aggregate = await openAggregate(round, sum, keySum, context)
+      const aggregate = await context.observer.part('open', () => openAggregate(round, sum, keySum, context))
       for (const holder of wrongMembers) {
         context.note({
           holder,

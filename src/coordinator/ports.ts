@@ -361,3 +361,42 @@ export interface JobDesk {
   /** The bytes of one of the job's outputs. */
   output(job: Digest, digest: Digest): Promise<Uint8Array>
 }
+
+/** What a round is named by before it has a plan. */
+export interface ObservedRound {
+  readonly job: Digest
+  readonly round: number
+  readonly step: string
+}
+
+/** The parts of a round that are timed on their own; `open` lies within `answer`. */
+export type RoundWork = 'gather' | 'plan' | 'collect' | 'check' | 'certify' | 'answer' | 'open' | 'publish'
+
+/**
+ * Whoever watches rounds: traces, metrics, the process's log (docs/adr/0013). It gets names, sizes, codes and times, and never a
+ * plaintext, a key or a share; nor the message of an error, which may speak of more than its code.
+ *
+ * - *Context*: what runs within `work`, through every await, belongs to the round or the part that `work` is.
+ * - *Errors*: none of its own; what `work` throws passes through.
+ */
+export interface RoundObserver {
+  round<T>(subject: ObservedRound, work: () => Promise<T>): Promise<T>
+  part<T>(name: RoundWork, work: () => Promise<T>): Promise<T>
+  /** The round that is running has this plan. */
+  planned(planDigest: Digest, cohort: number): void
+  /** A contribution counts. */
+  contributed(holder: string, ciphertextBytes: number): void
+  /** A holder said no, or did not answer. */
+  refused(holder: string, code: string): void
+  published(contributors: number, durations: RoundDurations): void
+}
+
+/** Nobody watches; costs nothing. */
+export const unobserved: RoundObserver = {
+  round: (_, work) => work(),
+  part: (_, work) => work(),
+  planned: () => {},
+  contributed: () => {},
+  refused: () => {},
+  published: () => {},
+}

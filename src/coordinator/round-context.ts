@@ -9,7 +9,7 @@ import type { RangeEvidence } from '../protocol/round-log.ts'
 import type { AskHolder } from './ask-holders.ts'
 import type { LoggedRequests, NotedCheckpoint } from './logged-requests.ts'
 import type { OpenRounds } from './open-rounds.ts'
-import type { Clock, CoordinatorStore, HolderDirectory, PayloadSpool } from './ports.ts'
+import type { Clock, CoordinatorStore, HolderDirectory, PayloadSpool, RoundObserver } from './ports.ts'
 
 /** What rounds run on. */
 export interface RoundParts {
@@ -27,6 +27,7 @@ export interface RoundParts {
   readonly workers: PayloadWorkers
   /** How long a committee has for each of its duties. */
   readonly committeeTimeoutMs: number
+  readonly observer: RoundObserver
 }
 
 /** A holder that said no, or did not answer. */

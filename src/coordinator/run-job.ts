@@ -153,13 +153,17 @@ async function runStep(
     progress.sealed = undefined
     const round = sealed ? sealed.plan.round : progress.nextRound++
     try {
-      const opened = sealed
-        ? await goOn(sealed, inputs, progress, parts, signal)
-        : await planAndRun(step, round, inputs, progress, parts, signal)
-      const publishing = performance.now()
-      const { output, stored } = await orDiscard(opened, parts, makeOutput(step, inputs, opened, progress, parts))
-      await publishRound(opened, output, stored, performance.now() - publishing, { step, round }, progress, parts)
-      return stored
+      return await parts.observer.round({ job: progress.record.job, round, step }, async () => {
+        const opened = sealed
+          ? await goOn(sealed, inputs, progress, parts, signal)
+          : await planAndRun(step, round, inputs, progress, parts, signal)
+        return parts.observer.part('publish', async () => {
+          const publishing = performance.now()
+          const { output, stored } = await orDiscard(opened, parts, makeOutput(step, inputs, opened, progress, parts))
+          await publishRound(opened, output, stored, performance.now() - publishing, { step, round }, progress, parts)
+          return stored
+        })
+      })
     } catch (error) {
       if (!(error instanceof CoordinatorError) || error.code !== 'round-abandoned') throw error
       progress.hasAbandoned = true
@@ -204,7 +208,7 @@ async function planAndRun(
   signal: AbortSignal,
 ): Promise<OpenedRound> {
   const { record, specification, absent, hasAbandoned } = progress
-  const cohort = await gatherCohort(specification, absent, parts, signal)
+  const cohort = await parts.observer.part('gather', () => gatherCohort(specification, absent, parts, signal))
   const plan = planStep(
     record.job,
     specification,
@@ -256,6 +260,7 @@ async function withNotes(
 ): Promise<OpenedRound> {
   const notes: Promise<void>[] = []
   const note = (refusal: HolderNote) => {
+    parts.observer.refused(refusal.holder, refusal.code)
     const noted = emit(record.job, { kind: 'holder-refused', round, ...refusal }, parts)
     // Awaited at the end of the round; until then a store that is away must not end the process.
     noted.catch(() => undefined)
@@ -300,6 +305,7 @@ async function publishRound(
   const published = advanceRound(opened.round, 'published')
   const { contributors, ciphertextBytes, statementBytes, durations } = opened
   const totalMs = Object.values(durations).reduce((sum, ms) => sum + ms, publishMs)
+  const allDurations = { ...durations, publishMs, totalMs }
   const event: JobEvent = {
     kind: 'round-published',
     round,
@@ -307,11 +313,12 @@ async function publishRound(
     contributors,
     ciphertextBytes,
     statementBytes,
-    durations: { ...durations, publishMs, totalMs },
+    durations: allDurations,
     ...(output.evaluation ? { evaluation: output.evaluation } : {}),
     ...(name === 'model' ? { modelVersion: stored.version } : {}),
   }
   await parts.store.publishRound(published.planDigest, publication, stored, parts.clock.now(), event)
+  parts.observer.published(contributors.length, allDurations)
   progress.publications.set(digest, publication)
   progress.lastPlan = published.plan
   parts.notify(record.job)
@@ -338,6 +345,7 @@ function announce(
     void parts.holders.ask(holder, { kind: 'published', planDigest, publication }, signal).then((verdict) => {
       if (verdict.ok || verdict.code !== 'wrong-sum') return
       const { code, reason } = verdict
+      parts.observer.refused(holder, code)
       // A store that is away must not end the process for the sake of this note.
       emit(job, { kind: 'holder-refused', round, holder, code, reason }, parts).catch(() => undefined)
     })

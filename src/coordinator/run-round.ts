@@ -41,6 +41,7 @@ export async function runRound(plan: RoundPlan, context: RoundContext): Promise<
   const planned = planRound(plan, context.key)
   await context.store.addRound(planned)
   context.openRounds.set(planned)
+  context.observer.planned(planned.planDigest, plan.cohort.length)
   try {
     return await carryRound(planned, context)
   } catch (error) {
@@ -56,6 +57,7 @@ export async function runRound(plan: RoundPlan, context: RoundContext): Promise<
  */
 export async function resumeRound(round: CoordinatorRound, context: RoundContext): Promise<OpenedRound> {
   context.openRounds.set(round)
+  context.observer.planned(round.planDigest, round.plan.cohort.length)
   try {
     const clock = stopwatch()
     const checkpoint = await context.logged.append([round.planEnvelope, logForm(round.manifest!)])
@@ -86,16 +88,22 @@ async function readChecks(
 }
 
 async function carryRound(planned: CoordinatorRound, context: RoundContext): Promise<OpenedRound> {
+  const { observer } = context
   const clock = stopwatch()
-  const checkpoint = await context.logged.append([planned.planEnvelope])
-  const cosigned = await cosign(planned, checkpoint, context)
+  const cosigned = await observer.part('plan', () => logPlan(planned, context))
   const planMs = clock()
-  const collected = await collectContributions(planned, cosigned, context)
+  const collected = await observer.part('collect', () => collectContributions(planned, cosigned, context))
   const collectMs = clock()
-  const checked = await checkShares(collected, context)
-  const sealed = await sealContributions(checked, context)
+  const sealed = await observer.part('check', async () =>
+    sealContributions(await checkShares(collected, context), context),
+  )
   const checkMs = clock()
   return openSealed(sealed.round, sealed.checkpoint, { planMs, collectMs, checkMs }, clock, context)
+}
+
+async function logPlan(planned: CoordinatorRound, context: RoundContext) {
+  const checkpoint = await context.logged.append([planned.planEnvelope])
+  return cosign(planned, checkpoint, context)
 }
 
 /** Certifies and opens a sealed set; meanwhile its ciphertexts are added up, and its contributors hash theirs. */
@@ -111,16 +119,16 @@ async function openSealed(
   // A fault of either is met where the round waits for it; until then it must not end the process.
   hashing.catch(() => undefined)
   try {
-    const evidence = await cosignedRange(sealed, checkpoint, context)
-    // Once a round is enough for readers of the log, and nobody in the round waits for it; nor does it fail for the lack of it.
-    context.logged.publish(evidence.checkpoint).catch(() => undefined)
-    // The certificate of a round that was resumed stands: the store has it, and takes no step back.
-    const certified = sealed.phase === 'certified' ? sealed : await certifyManifest(sealed, evidence, context)
+    const { certified, evidence } = await context.observer.part('certify', () =>
+      certifySealed(sealed, checkpoint, context),
+    )
     const certifyMs = clock()
     // For auditors: nobody in the round waits for it.
     const logged = logCertificate(certified, context)
     logged.catch(() => undefined)
-    const opened = await openSum(certified, await folding, evidence, context)
+    const opened = await context.observer.part('answer', async () =>
+      openSum(certified, await folding, evidence, context),
+    )
     await logged
     const answerMs = clock() - opened.openMs
     return await finishRound(opened, await hashing, { ...earlier, certifyMs, answerMs, openMs: opened.openMs }, context)
@@ -128,6 +136,15 @@ async function openSealed(
     hashing.then((hashes) => hashes.abandon()).catch(() => undefined)
     throw error
   }
+}
+
+async function certifySealed(sealed: CoordinatorRound, checkpoint: NotedCheckpoint, context: RoundContext) {
+  const evidence = await cosignedRange(sealed, checkpoint, context)
+  // Once a round is enough for readers of the log, and nobody in the round waits for it; nor does it fail for the lack of it.
+  context.logged.publish(evidence.checkpoint).catch(() => undefined)
+  // The certificate of a round that was resumed stands: the store has it, and takes no step back.
+  const certified = sealed.phase === 'certified' ? sealed : await certifyManifest(sealed, evidence, context)
+  return { certified, evidence }
 }
 
 /** Milliseconds since it was last asked. */

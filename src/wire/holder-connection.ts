@@ -19,8 +19,11 @@ import { fromServiceError } from './status.ts'
 import { writeAll } from './streams.ts'
 import { WireError, type WireErrorCode } from './wire-error.ts'
 
-/** What a holder does with what it is asked. Never rejects: a fault of its own is a refusal, too. */
-export type RequestHandler = (request: HolderRequest) => Promise<Verdict<HolderReply, string>>
+/**
+ * What a holder does with what it is asked. Never rejects: a fault of its own is a refusal, too.
+ * @param traceparent as the coordinator wrote it; for traces only
+ */
+export type RequestHandler = (request: HolderRequest, traceparent?: string) => Promise<Verdict<HolderReply, string>>
 
 /** What happens to the connection, for the holder's log. */
 export interface AttendanceListener {
@@ -283,7 +286,7 @@ type WireRequest = NonNullable<CoordinatorMessage__Output['request']>
 
 async function answer(handle: RequestHandler, message: WireRequest): Promise<Verdict<HolderReply, string>> {
   try {
-    return await handle(requestFromWire(message))
+    return await handle(requestFromWire(message), message.traceparent || undefined)
   } catch (error) {
     const code = error instanceof WireError ? error.code : 'holder-failed'
     return {

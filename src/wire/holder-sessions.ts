@@ -37,9 +37,12 @@ export class HolderSessions implements HolderDirectory {
   >()
   readonly #listeners = new Set<() => void>()
   readonly #reconnectGraceMs: number
+  readonly #traceparent: () => string | undefined
 
-  constructor(reconnectGraceMs: number) {
+  /** @param traceparent of the work that asks now, for those who trace: goes along with each request */
+  constructor(reconnectGraceMs: number, traceparent: () => string | undefined = () => undefined) {
     this.#reconnectGraceMs = reconnectGraceMs
+    this.#traceparent = traceparent
   }
 
   connected(): string[] {
@@ -65,7 +68,7 @@ export class HolderSessions implements HolderDirectory {
       const pending: PendingRequest = {
         holder,
         planDigest: contributedPlan(request),
-        message: requestToWire(requestId, request),
+        message: { ...requestToWire(requestId, request), traceparent: this.#traceparent() },
         settle,
       }
       this.#pending.set(requestId, pending)

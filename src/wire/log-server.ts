@@ -1,11 +1,10 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { isDigest } from '../crypto/digest.ts'
 import type { LogSource } from '../log/log-source.ts'
 import { parseTilePath, TILE_WIDTH } from '../log/tile-path.ts'
+import { listenHttp } from './listen-http.ts'
 import type { RunningServer } from './server.ts'
-import { WireError } from './wire-error.ts'
 
 /** What a stranger may take of the server of the log. Readers behind a cache or a proxy need little of it. */
 export const logServerLimits = {
@@ -73,7 +72,7 @@ export async function startLogServer(
   // Also before the first byte of a request, where Node's other timeouts do not count yet.
   server.setTimeout(limits.idleTimeoutMs + limits.requestTimeoutMs)
   server.on('clientError', refuseMalformed)
-  const port = await bind(server, listen)
+  const port = await listenHttp(server, listen)
   return {
     port,
     stop: () =>
@@ -187,23 +186,4 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
   const reason = REASONS[error.code ?? ''] ?? '400 Bad Request'
   if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
   socket.end(`HTTP/1.1 ${reason}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy())
-}
-
-function bind(server: Server, listen: string): Promise<number> {
-  const [, host, port] = /^(\[[0-9a-f:.]+\]|[^:[\]]+):(\d{1,5})$/i.exec(listen) ?? []
-  if (!host || Number(port) > 65_535) {
-    throw new WireError('address-invalid', `"${listen}" is not host:port: write for instance 127.0.0.1:7480.`)
-  }
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
-      reject(
-        cause.code === 'EADDRINUSE'
-          ? new WireError('port-in-use', `${listen} is taken by another process: stop it, or listen elsewhere.`, {
-              cause,
-            })
-          : new WireError('address-invalid', `Cannot listen on ${listen}: ${cause.message}`, { cause }),
-      )
-    })
-    server.listen(Number(port), host.replace(/^\[|\]$/g, ''), () => resolve((server.address() as AddressInfo).port))
-  })
 }

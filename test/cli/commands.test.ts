@@ -59,6 +59,7 @@ describe('sluice', () => {
       ['job', 'result'],
       ['job', 'cancel'],
       ['demo'],
+      ['doctor'],
     ]
     const finished = await Promise.all(commands.map((command) => runSluice([...command, '--help'])))
     for (const [i, { code, stdout }] of finished.entries()) {

@@ -56,6 +56,7 @@ describe('a venue’s files', () => {
       enrolListen: '127.0.0.1:7444',
       enrolAddress: 'venue.example:444',
       logListen: '127.0.0.1:7445',
+      adminListen: '127.0.0.1:7446',
       certificateLifetimeHours: 168,
     })
     expect(logSigner.origin).toBe('hearts.example/log')

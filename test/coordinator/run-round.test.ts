@@ -7,7 +7,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/cli/coordinator-process.ts'
 import { LoggedRequests } from '../../src/coordinator/logged-requests.ts'
 import { OpenRounds } from '../../src/coordinator/open-rounds.ts'
-import { type CoordinatorStore, type HolderDirectory, type ReceivedReply, SUM } from '../../src/coordinator/ports.ts'
+import {
+  type CoordinatorStore,
+  type HolderDirectory,
+  type ReceivedReply,
+  SUM,
+  unobserved,
+} from '../../src/coordinator/ports.ts'
 import type { HolderNote } from '../../src/coordinator/round-context.ts'
 import { runRound } from '../../src/coordinator/run-round.ts'
 import { openTransparencyLog, type TransparencyLog } from '../../src/coordinator/transparency-log.ts'
@@ -136,6 +142,7 @@ function run(changes: Partial<RoundPlan> = {}, signal = new AbortController().si
     openRounds,
     workers,
     committeeTimeoutMs,
+    observer: unobserved,
     job: jobEnvelope,
     publications: [],
     abandonments: [],

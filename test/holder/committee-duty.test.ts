@@ -10,6 +10,7 @@ import { HolderJournal } from '../../nodes/holder/journal.ts'
 import { type Envelope, isSignedBy, statementDigest } from '../../src/crypto/envelope.ts'
 import { createPayloadScheme } from '../../src/crypto/payload-schemes.ts'
 import { systemRandomness } from '../../src/crypto/randomness.ts'
+import { unobservedHolder } from '../../src/observe/holder-observer.ts'
 import { checkAbandonment } from '../../src/protocol/abandonment.ts'
 import { orderedChecks, planRound } from '../../src/protocol/coordinator-round.ts'
 import type { HolderReply, HolderRequest } from '../../src/protocol/holder-messages.ts'
@@ -73,6 +74,7 @@ function startNode(): HolderAgent {
   const [self] = parties
   const none = undefined as never
   return new HolderAgent({
+    observer: unobservedHolder,
     ...self,
     floors: floorsOf(self, parties),
     logKey,

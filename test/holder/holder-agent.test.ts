@@ -22,6 +22,7 @@ import { type JobSpecification, jobStatement, parseJobSpecification } from '../.
 import { encodeModelFile } from '../../src/learning/model-file.ts'
 import { logistic } from '../../src/learning/model-presets.ts'
 import { initialModel } from '../../src/learning/round-output.ts'
+import { unobservedHolder } from '../../src/observe/holder-observer.ts'
 import { payloadDigest } from '../../src/protocol/contribution.ts'
 import { type CoordinatorRound, planRound } from '../../src/protocol/coordinator-round.ts'
 import type { HolderReply, HolderRequest } from '../../src/protocol/holder-messages.ts'
@@ -85,6 +86,7 @@ describe('a holder node', () => {
     const journal = new HolderJournal(join(directory, String(journals.length)))
     journals.push(journal)
     return new HolderAgent({
+      observer: unobservedHolder,
       ...self,
       floors: floorsOf(self, parties),
       logKey,

@@ -13,6 +13,7 @@ import { planStep } from '../../src/coordinator/plan-next-round.ts'
 import { statementDigest } from '../../src/crypto/envelope.ts'
 import { systemRandomness } from '../../src/crypto/randomness.ts'
 import { jobStatement, parseJobSpecification } from '../../src/learning/job-specification.ts'
+import { unobservedHolder } from '../../src/observe/holder-observer.ts'
 import { planRound } from '../../src/protocol/coordinator-round.ts'
 import { signStatement } from '../../src/protocol/statement.ts'
 import { accepted } from '../../src/sluice-error.ts'
@@ -38,6 +39,7 @@ function refusingNode(datasets: readonly string[], policy: Partial<HolderPolicy>
   const [self] = parties
   const none = undefined as never
   return new HolderAgent({
+    observer: unobservedHolder,
     ...self,
     floors: floorsOf(self, parties),
     logKey,

@@ -20,6 +20,7 @@ import type { JobStep } from '../../src/learning/job-steps.ts'
 import { initialModel, roundOutput } from '../../src/learning/round-output.ts'
 import type { Trainer } from '../../src/learning/trainer.ts'
 import { EMPTY_ROOT } from '../../src/log/merkle-hash.ts'
+import { unobservedHolder } from '../../src/observe/holder-observer.ts'
 import { payloadDigest } from '../../src/protocol/contribution.ts'
 import { type CoordinatorRound, planRound, receiveContribution } from '../../src/protocol/coordinator-round.ts'
 import type { HolderReply, HolderRequest } from '../../src/protocol/holder-messages.ts'
@@ -93,6 +94,7 @@ export class HoldersUnderAttack {
     this.#journals.set(holder, journal)
     const members = new Map(this.parties.map(({ member }) => [member.holder, member]))
     const agent = new HolderAgent({
+      observer: unobservedHolder,
       ...party,
       floors: floorsOf(party, this.parties),
       logKey,

@@ -6,19 +6,27 @@ import { pino } from 'pino'
 import { heartDirectory, heartHospitals } from '../../nodes/examples/heart/hospitals.ts'
 import { parseDatasetConfig } from '../../nodes/holder/dataset-config.ts'
 import { type Dataset, openDataset } from '../../nodes/holder/datasets.ts'
-import { type CoordinatorAccess, HolderAgent } from '../../nodes/holder/holder-agent.ts'
+import { type CoordinatorAccess, HolderAgent, type HolderParts } from '../../nodes/holder/holder-agent.ts'
 import { holderPolicySchema } from '../../nodes/holder/holder-policy.ts'
 import { HolderJournal } from '../../nodes/holder/journal.ts'
 import { openTrainerThread } from '../../nodes/trainers/tfjs/trainer-thread.ts'
 import { systemClock } from '../../src/cli/coordinator-process.ts'
 import { Coordinator } from '../../src/coordinator/coordinator.ts'
 import { OpenRounds } from '../../src/coordinator/open-rounds.ts'
-import { type Clock, type HolderDirectory, type ReceivedReply, SUM } from '../../src/coordinator/ports.ts'
+import {
+  type Clock,
+  type HolderDirectory,
+  type ReceivedReply,
+  type RoundObserver,
+  SUM,
+  unobserved,
+} from '../../src/coordinator/ports.ts'
 import { openTransparencyLog, type TransparencyLog } from '../../src/coordinator/transparency-log.ts'
 import { digestOf } from '../../src/crypto/digest.ts'
 import { statementDigest } from '../../src/crypto/envelope.ts'
 import { startPayloadWorkers } from '../../src/crypto/payload-workers.ts'
 import { systemRandomness } from '../../src/crypto/randomness.ts'
+import { unobservedHolder } from '../../src/observe/holder-observer.ts'
 import { type PayloadReference, payloadDigest } from '../../src/protocol/contribution.ts'
 import type { HolderReply, HolderRequest } from '../../src/protocol/holder-messages.ts'
 import { emptyRegistry, registryHead } from '../../src/protocol/registry.ts'
@@ -63,7 +71,11 @@ export class InProcessVenue {
   store!: Awaited<ReturnType<typeof openCoordinatorStore>>
   log!: TransparencyLog
 
-  static async open(): Promise<InProcessVenue> {
+  /** Of the coordinator that is started. */
+  observer: RoundObserver = unobserved
+
+  /** @param changes takes the place of parts of a holder's node */
+  static async open(changes: (parts: HolderParts) => Partial<HolderParts> = () => ({})): Promise<InProcessVenue> {
     const venue = new InProcessVenue()
     venue.parties = await createParties(heartHospitals.map(({ name }) => name))
     venue.workers = venue.#stack.adopt(await startPayloadWorkers({ threads: 1 }), (open) => open.close())
@@ -76,18 +88,23 @@ export class InProcessVenue {
     for (const [i, party] of venue.parties.entries()) {
       const config = parseDatasetConfig({ name: 'heart', path: heartHospitals[i].path })
       const dataset = venue.#stack.use(await openDataset(config, { baseDirectory: heartDirectory }))
-      venue.agents.set(party.keys.holder, venue.#openAgent(party, dataset, trainer))
+      venue.agents.set(party.keys.holder, venue.#openAgent(party, dataset, trainer, changes))
     }
     return venue
   }
 
-  #openAgent(party: Party, dataset: Dataset, trainer: ReturnType<typeof openTrainerThread>): HolderAgent {
+  #openAgent(
+    party: Party,
+    dataset: Dataset,
+    trainer: ReturnType<typeof openTrainerThread>,
+    changes: (parts: HolderParts) => Partial<HolderParts>,
+  ): HolderAgent {
     const { holder } = party.keys
     const start = () => {
       this.#journals.get(holder)?.close()
       const journal = new HolderJournal(join(this.directory, holder))
       this.#journals.set(holder, journal)
-      return new HolderAgent({
+      const parts: HolderParts = {
         ...party,
         floors: floorsOf(party, this.parties),
         logKey,
@@ -103,7 +120,9 @@ export class InProcessVenue {
         coordinator: this.#accessFor(holder),
         randomness: systemRandomness,
         log: pino({ level: 'silent' }),
-      })
+        observer: unobservedHolder,
+      }
+      return new HolderAgent({ ...parts, ...changes(parts) })
     }
     this.#starts.set(holder, start)
     return start()
@@ -197,6 +216,7 @@ export class InProcessVenue {
       openRounds: this.openRounds,
       workers: this.workers,
       committeeTimeoutMs: 5000,
+      observer: this.observer,
       gatherMs: 200,
       randomness: systemRandomness,
       openings: this.openings,

@@ -160,8 +160,8 @@ describe('a venue of real processes', () => {
     expect(invalid.stderr).toContain('rounds')
   }, 120_000)
 
-  it('has no open port but the coordinator’s: for members, for invited parties, for readers of the log', () => {
-    expect(listeningPorts(coordinator.pid!)).toHaveLength(3)
+  it('has no open port but the coordinator’s: for members, for invited parties, for readers of the log, for its operator', () => {
+    expect(listeningPorts(coordinator.pid!)).toHaveLength(4)
     for (const { pid } of holders.values()) expect(listeningPorts(pid!)).toEqual([])
   })
 

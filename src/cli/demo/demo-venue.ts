@@ -69,8 +69,8 @@ export async function startDemoVenue(note: (line: string) => void, interrupted: 
 /** Founds the venue of the demo in `venue` under `root`. @returns that directory */
 export async function foundHeartVenue(root: string): Promise<string> {
   const venueDirectory = join(root, 'venue')
-  const [listen, enrolListen, logListen] = (await findFreePorts(3)).map((port) => `127.0.0.1:${port}`)
-  await createVenue(venueDirectory, { venue: 'heart.demo', listen, enrolListen, logListen })
+  const [listen, enrolListen, logListen, adminListen] = (await findFreePorts(4)).map((port) => `127.0.0.1:${port}`)
+  await createVenue(venueDirectory, { venue: 'heart.demo', listen, enrolListen, logListen, adminListen })
   await edit(join(venueDirectory, 'coordinator.yaml'), { payloadThreads: 1 })
   return venueDirectory
 }

@@ -6,7 +6,7 @@
  */
 export interface Hello {
   /**
-   * "1": peers refuse a version they do not speak.
+   * "1": peers refuse a version they do not speak, and say which one they do. A member that only looks greets with "?".
    */
   'protocolVersion'?: (string);
   'software'?: (string);
@@ -17,7 +17,7 @@ export interface Hello {
  */
 export interface Hello__Output {
   /**
-   * "1": peers refuse a version they do not speak.
+   * "1": peers refuse a version they do not speak, and say which one they do. A member that only looks greets with "?".
    */
   'protocolVersion': (string);
   'software': (string);

@@ -23,7 +23,12 @@ export interface Request {
   'abandon'?: (_sluice_v1_AbandonRequest | null);
   'admit'?: (_sluice_v1_AdmitRequest | null);
   'explainShares'?: (_sluice_v1_ExplainSharesRequest | null);
+  /**
+   * Where the coordinator's trace of the round goes on (W3C trace-context); absent when nobody traces. Nothing rests on it.
+   */
+  'traceparent'?: (string);
   'request'?: "contribute"|"endorse"|"answer"|"published"|"cosign"|"checkShares"|"hashPayload"|"abandon"|"admit"|"explainShares";
+  '_traceparent'?: "traceparent";
 }
 
 export interface Request__Output {
@@ -38,5 +43,10 @@ export interface Request__Output {
   'abandon'?: (_sluice_v1_AbandonRequest__Output | null);
   'admit'?: (_sluice_v1_AdmitRequest__Output | null);
   'explainShares'?: (_sluice_v1_ExplainSharesRequest__Output | null);
+  /**
+   * Where the coordinator's trace of the round goes on (W3C trace-context); absent when nobody traces. Nothing rests on it.
+   */
+  'traceparent'?: (string);
   'request'?: "contribute"|"endorse"|"answer"|"published"|"cosign"|"checkShares"|"hashPayload"|"abandon"|"admit"|"explainShares";
+  '_traceparent'?: "traceparent";
 }

@@ -1,0 +1,11 @@
+import { MemoryPlace, openMemoryCoordinatorStore } from '../../src/store/memory-coordinator-store.ts'
+import { describeCoordinatorStore } from './coordinator-store.contract.ts'
+import { describeRegistryRecords } from './registry-records.contract.ts'
+
+async function makePlace() {
+  const place = new MemoryPlace()
+  return { open: async () => openMemoryCoordinatorStore(place), remove: async () => undefined }
+}
+
+describeCoordinatorStore('memory', makePlace)
+describeRegistryRecords('memory', makePlace)
