@@ -57,7 +57,7 @@ export async function runCoordinator(
   const workers = stack.adopt(await startPayloadWorkers({ threads: config.payloadThreads }), (open) => open.close())
   const transparencyLog = await openTransparencyLog(store, logSigner)
   const openRounds = new OpenRounds()
-  const sessions = new HolderSessions(config.reconnectGraceMs, () => observation.traces.traceparent())
+  const sessions = new HolderSessions(config.reconnectGraceMs, stores.spool, () => observation.traces.traceparent())
   const clock = systemClock
 
   // Refusals of the desk end a wait that is told of elsewhere.

@@ -57,9 +57,9 @@ export async function startTestServer(
   const directory = mkdtempSync(join(tmpdir(), 'sluice-wire-'))
   const authority = await createAuthority(VENUE, 10 * DAY_MS)
   const parties = await createParties()
-  const sessions = new HolderSessions(options.reconnectGraceMs ?? 5000)
   const artifacts = await openArtifactStore(join(directory, 'artifacts'))
   const spool = await openPayloadSpool(join(directory, 'spool'))
+  const sessions = new HolderSessions(options.reconnectGraceMs ?? 5000, spool)
   const credentials: TestServer['credentials'] = async (role, name, changes = {}) => {
     const { venue = VENUE, lifetimeMs = DAY_MS, authority: signer = authority } = changes
     const leaf = await issueCertificate(signer, { venue, role, name }, lifetimeMs, ['localhost', '127.0.0.1'])
@@ -81,7 +81,7 @@ export async function startTestServer(
     artifacts,
     spool,
     openings,
-    uploadIdleMs: 500,
+    idleMs: 500,
     onFault: options.onFault,
   }
   const tls = await credentials('coordinator', 'coordinator')
