@@ -4,6 +4,7 @@ import { digestOf } from '../crypto/digest.ts'
 import { chunkGeometry, type PayloadParameters } from '../crypto/payload-parameters.ts'
 import { checkChunk } from '../crypto/payload-scheme.ts'
 import { payloadDigest } from '../protocol/contribution.ts'
+import { SluiceError } from '../sluice-error.ts'
 import { type AdmissionServiceParts, fetchRegistry, renewCertificate } from './admission-service.ts'
 import { digestFromWire, envelopeToWire, replyFromWire } from './codec.ts'
 import type { ArtifactChunk } from './generated/sluice/v1/ArtifactChunk.ts'
@@ -148,7 +149,7 @@ function withIdleLimit(
   }
 }
 
-/** Every chunk has exactly the size that the plan gives it, and is canonical, before it is spooled. */
+/** Spools an upload, which comes from its first chunk on: of what is stored already it only compares the bytes. */
 async function receivePayload(
   messages: AsyncIterator<UploadPayloadRequest__Output>,
   parameters: PayloadParameters,
@@ -156,52 +157,74 @@ async function receivePayload(
   holder: string,
   parts: CoordinatorServiceParts,
 ): Promise<string> {
-  const writer = await parts.spool.begin(planDigest, holder)
+  const stored = await parts.spool.stat(planDigest, holder)
+  const writer = stored ? undefined : await parts.spool.open(planDigest, holder, parameters)
+  const storedChunks = writer?.resumed.chunks ?? parameters.chunkCount
+  const storedDigest = writer?.resumed.digest ?? stored?.digest
   const digests: string[] = []
   try {
-    for (let index = 0; index < parameters.chunkCount; index++) {
-      const chunk = (await messages.next()).value?.chunk
-      const expected = chunkGeometry(parameters, index).bytes
-      if (chunk?.length !== expected) {
-        throw new WireError(
-          'upload-refused',
-          `Chunk ${index} has ${chunk?.length ?? 'no'} bytes; this plan wants ${expected}.`,
-        )
+    for await (const chunk of checkedChunks(messages, parameters)) {
+      if (digests.length >= storedChunks) {
+        await writer?.append(chunk)
+        continue
       }
-      const bytes = new Uint8Array(chunk)
-      digests.push(digestOf(bytes))
-      checkChunk(parameters, index, bytes)
-      await writer.append(bytes)
+      digests.push(digestOf(chunk))
+      if (digests.length === storedChunks && payloadDigest(digests) !== storedDigest) throw otherIsStored(holder)
     }
-    if (!(await messages.next()).done)
-      throw new WireError('upload-refused', 'The upload has more chunks than the plan.')
-    await commitPayload(writer, planDigest, holder, parts)
-    return payloadDigest(digests)
+    return await commitPayload(writer ?? { commit: async () => stored! }, planDigest, holder, parts)
   } catch (error) {
-    await writer.abort()
-    throw error
+    const isOvertaken = error instanceof SluiceError && error.code === 'conflict'
+    throw isOvertaken ? otherIsStored(holder, error) : error
+  } finally {
+    await writer?.close()
   }
 }
 
-/** Lets the payload count, unless the round or a contribution has gone past it while it came. */
+function otherIsStored(holder: string, cause?: unknown): WireError {
+  return new WireError(
+    'upload-refused',
+    `Another ciphertext of ${holder} to this plan is stored or named already, or the round is over: that stays.`,
+    { cause },
+  )
+}
+
+/** Lets the payload count, unless the round or a contribution has gone past it while it came. @returns its digest */
 async function commitPayload(
-  writer: SpoolWriter,
+  writer: Pick<SpoolWriter, 'commit'>,
   planDigest: string,
   holder: string,
   { rounds, sessions }: CoordinatorServiceParts,
-): Promise<void> {
+): Promise<string> {
   if (!rounds.expectedPayload(planDigest, holder) || !sessions.beginCommit(planDigest, holder)) {
-    throw new WireError(
-      'upload-refused',
-      `Another ciphertext of ${holder} to this plan is stored or named already, or the round is over: that stays.`,
-    )
+    throw otherIsStored(holder)
   }
   try {
-    await writer.commit()
+    return (await writer.commit()).digest
   } catch (error) {
     sessions.forgetUpload(planDigest, holder)
     throw error
   }
+}
+
+/** Every chunk has exactly the size that the plan gives it, and is canonical, before it is spooled; there are as many as that. */
+async function* checkedChunks(
+  messages: AsyncIterator<UploadPayloadRequest__Output>,
+  parameters: PayloadParameters,
+): AsyncGenerator<Uint8Array> {
+  for (let index = 0; index < parameters.chunkCount; index++) {
+    const chunk = (await messages.next()).value?.chunk
+    const expected = chunkGeometry(parameters, index).bytes
+    if (chunk?.length !== expected) {
+      throw new WireError(
+        'upload-refused',
+        `Chunk ${index} has ${chunk?.length ?? 'no'} bytes; this plan wants ${expected}.`,
+      )
+    }
+    const bytes = new Uint8Array(chunk)
+    checkChunk(parameters, index, bytes)
+    yield bytes
+  }
+  if (!(await messages.next()).done) throw new WireError('upload-refused', 'The upload has more chunks than the plan.')
 }
 
 async function fetchArtifact(

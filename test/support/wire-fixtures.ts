@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { CertificateOffice } from '../../src/cli/certificate-office.ts'
 import type { JobDesk, RoundDesk } from '../../src/coordinator/ports.ts'
 import { type CertifiedKey, createAuthority, issueCertificate, type Role } from '../../src/crypto/certificates.ts'
-import { openArtifactStore } from '../../src/store/artifact-store.ts'
-import { openPayloadSpool } from '../../src/store/payload-spool.ts'
+import { openDirectoryBlobStore } from '../../src/store/directory-blob-store.ts'
+import { type BlobStores, storesOver } from '../../src/store/stores-over.ts'
 import type { RegistrySource } from '../../src/wire/admission-service.ts'
 import type { TlsMaterial } from '../../src/wire/credentials.ts'
 import { HolderSessions } from '../../src/wire/holder-sessions.ts'
@@ -22,9 +22,9 @@ export interface TestServer {
   readonly authority: CertifiedKey
   readonly parties: readonly Party[]
   readonly sessions: HolderSessions
-  readonly artifacts: Awaited<ReturnType<typeof openArtifactStore>>
-  readonly spool: Awaited<ReturnType<typeof openPayloadSpool>>
-  readonly openings: Awaited<ReturnType<typeof openPayloadSpool>>
+  readonly artifacts: BlobStores['artifacts']
+  readonly spool: BlobStores['spool']
+  readonly openings: BlobStores['openings']
   /** Names of the holders that belong to the venue now, and of those that wait to. */
   readonly members: Set<string>
   readonly pending: Set<string>
@@ -58,8 +58,7 @@ export async function startTestServer(
   const authority = await createAuthority(VENUE, 10 * DAY_MS)
   const parties = await createParties()
   const sessions = new HolderSessions(options.reconnectGraceMs ?? 5000)
-  const artifacts = await openArtifactStore(join(directory, 'artifacts'))
-  const spool = await openPayloadSpool(join(directory, 'spool'))
+  const { artifacts, spool, openings } = storesOver(await openDirectoryBlobStore(directory))
   const credentials: TestServer['credentials'] = async (role, name, changes = {}) => {
     const { venue = VENUE, lifetimeMs = DAY_MS, authority: signer = authority } = changes
     const leaf = await issueCertificate(signer, { venue, role, name }, lifetimeMs, ['localhost', '127.0.0.1'])
@@ -68,7 +67,6 @@ export async function startTestServer(
   const members = new Set(parties.map(({ member }) => member.holder))
   const pending = new Set<string>()
   const certificates = await CertificateOffice.open(directory, authority, DAY_MS)
-  const openings = await openPayloadSpool(join(directory, 'openings'))
   const registry = { statementsAfter: async () => [] }
   const parts = {
     venue: VENUE,
