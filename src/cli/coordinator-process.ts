@@ -11,9 +11,9 @@ import { startPayloadWorkers } from '../crypto/payload-workers.ts'
 import { systemRandomness } from '../crypto/randomness.ts'
 import { formatNoteKey } from '../log/note-key.ts'
 import { openObservation } from '../observe/observed-process.ts'
-import { openArtifactStore } from '../store/artifact-store.ts'
 import { openCoordinatorStore } from '../store/coordinator-store.ts'
-import { openPayloadSpool } from '../store/payload-spool.ts'
+import { openDirectoryBlobStore } from '../store/directory-blob-store.ts'
+import { storesOver } from '../store/stores-over.ts'
 import { startEnrolmentServer } from '../wire/enrolment-service.ts'
 import { HolderSessions } from '../wire/holder-sessions.ts'
 import { startLogServer } from '../wire/log-server.ts'
@@ -161,9 +161,7 @@ async function openStores(state: string, databaseUrl: string | undefined) {
   await rm(join(state, 'openings'), { recursive: true, force: true })
   return {
     store: await openCoordinatorStore({ databaseUrl, directory: join(state, 'database') }),
-    artifacts: await openArtifactStore(join(state, 'artifacts')),
-    spool: await openPayloadSpool(join(state, 'spool')),
-    openings: await openPayloadSpool(join(state, 'openings')),
+    ...storesOver(await openDirectoryBlobStore(state)),
   }
 }
 

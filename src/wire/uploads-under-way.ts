@@ -1,3 +1,4 @@
+import { PART_CHUNKS } from '../coordinator/ports.ts'
 import type { Digest } from '../crypto/digest.ts'
 import { chunkGeometry, type PayloadParameters } from '../crypto/payload-parameters.ts'
 import { limits } from './limits.ts'
@@ -5,8 +6,6 @@ import { WireError } from './wire-error.ts'
 
 /** Every cut costs what had come of a part and was not durable yet; so many are nobody's bad will. */
 const CUT_PARTS = 16
-/** Chunks of a part, as the spool puts them. */
-const PART_CHUNKS = 32
 /** Rounds of one holder whose bytes are counted; those before are over. */
 const COUNTED_ROUNDS = 16
 

@@ -87,7 +87,7 @@ export class CommitteeHolder {
       case 'check-shares':
         return received(await this.#duty.checkShares(request))
       case 'explain-shares':
-        return received(await this.#duty.explainShares(request, this.#sent(request.planDigest)))
+        return received(await this.#duty.explainShares(request, this.made.get(request.planDigest)!.shares))
       case 'endorse':
         return received(await this.#duty.endorse(request))
       case 'answer':

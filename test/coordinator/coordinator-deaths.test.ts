@@ -31,7 +31,7 @@ interface Death {
 /** Files that a dead process had open; here they would stay so. */
 const unfinished: SpoolWriter[] = []
 afterAll(async () => {
-  for (const writer of unfinished) await writer.abort()
+  for (const writer of unfinished) await writer.close()
 })
 
 const never = () => new Promise<never>(() => {})
@@ -82,7 +82,7 @@ class Life {
     const result = await call()
     if (isLast) this.#die()
     if (!this.#isDead) return result
-    if (kind === 'begin') unfinished.push(result as SpoolWriter)
+    if (kind === 'open') unfinished.push(result as SpoolWriter)
     return never()
   }
 
@@ -113,7 +113,7 @@ async function start(death?: Death) {
       method === 'append' ? `logs ${kindOf((args[0] as Envelope[])[0])}` : named('publishCosigned')(method),
     ),
     spool: life.through(spool, named('discard')),
-    openings: life.through(openings, named('begin')),
+    openings: life.through(openings, named('open')),
     artifacts: life.through(artifacts, named('put')),
     holders: life.through(holders, () => undefined),
   }
@@ -190,7 +190,7 @@ async function expectOneExactSum(job: Digest, what: string): Promise<void> {
   expect(statistics, what).toMatchObject({ exampleCount: 920, positiveCount: 509 })
 }
 
-const spooled = () => readdirSync(join(venue.directory, 'spool/rounds'))
+const spooled = () => readdirSync(join(venue.directory, 'spool'))
 
 /** The durable steps of a round in which nothing goes wrong, in order. */
 const STEPS = [
@@ -210,7 +210,7 @@ const STEPS = [
   'discard',
 ]
 /** Those that the round does not wait for. */
-const ASIDE = ['publishCosigned', 'logs certificate', 'begin']
+const ASIDE = ['publishCosigned', 'logs certificate', 'open']
 
 describe('a coordinator that dies', () => {
   it('would have taken these steps', async () => {
@@ -240,7 +240,7 @@ describe('a coordinator that dies', () => {
       { step: 'logs round-plan', when: 'after' },
       { step: 'publishCosigned', when: 'after' },
       { step: 'becomes certified', when: 'after' },
-      { step: 'begin', when: 'after' },
+      { step: 'open', when: 'after' },
       { step: 'becomes opened', when: 'after' },
       { step: 'becomes opened', when: 'after' },
       { step: 'publishRound', when: 'before' },

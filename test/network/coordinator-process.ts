@@ -33,7 +33,8 @@ const artifact = await server.artifacts.put(artifactOf(config))
 if (!(await server.openings.stat(plan, SUM))) {
   const writer = await server.openings.open(plan, SUM, parameters)
   const bytes = artifactOf(config)
-  for (let at = 0; at < bytes.length; at += config.chunkBytes) await writer.append(bytes.subarray(at, at + config.chunkBytes))
+  for (let at = 0; at < bytes.length; at += config.chunkBytes)
+    await writer.append(bytes.subarray(at, at + config.chunkBytes))
   await writer.commit()
 }
 

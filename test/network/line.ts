@@ -38,7 +38,21 @@ export class Line implements Disposable {
     this.holder = `${name}h`
     run('ip', 'netns', 'add', this.coordinator)
     run('ip', 'netns', 'add', this.holder)
-    run('ip', '-n', this.coordinator, 'link', 'add', 'line', 'type', 'veth', 'peer', 'name', 'line', 'netns', this.holder)
+    run(
+      'ip',
+      '-n',
+      this.coordinator,
+      'link',
+      'add',
+      'line',
+      'type',
+      'veth',
+      'peer',
+      'name',
+      'line',
+      'netns',
+      this.holder,
+    )
     for (const [namespace, address] of [
       [this.coordinator, addresses.coordinator],
       [this.holder, addresses.holder],
@@ -52,20 +66,51 @@ export class Line implements Disposable {
   /** A bottleneck in both directions, with the queue of a cheap router before it. */
   slowDown(megabits: number): void {
     for (const namespace of [this.coordinator, this.holder]) {
-      run('tc', '-n', namespace, 'qdisc', 'replace', 'dev', 'line', 'root', 'tbf', 'rate', `${megabits}mbit`, 'burst', '64kb', 'latency', '200ms')
+      run(
+        'tc',
+        '-n',
+        namespace,
+        'qdisc',
+        'replace',
+        'dev',
+        'line',
+        'root',
+        'tbf',
+        'rate',
+        `${megabits}mbit`,
+        'burst',
+        '64kb',
+        'latency',
+        '200ms',
+      )
     }
   }
 
   /** Each packet is lost with this probability, in both directions. */
   lose(probability: number): void {
     for (const namespace of [this.coordinator, this.holder]) {
-      iptables(namespace, '-A', 'INPUT', '-i', 'line', '-m', 'statistic', '--mode', 'random', '--probability', `${probability}`, '-j', 'DROP')
+      iptables(
+        namespace,
+        '-A',
+        'INPUT',
+        '-i',
+        'line',
+        '-m',
+        'statistic',
+        '--mode',
+        'random',
+        '--probability',
+        `${probability}`,
+        '-j',
+        'DROP',
+      )
     }
   }
 
   /** Nothing gets through, and nobody is told: both ends take the connection for open. */
   silence(): void {
-    for (const namespace of [this.coordinator, this.holder]) iptables(namespace, '-I', 'INPUT', '-i', 'line', '-j', 'DROP')
+    for (const namespace of [this.coordinator, this.holder])
+      iptables(namespace, '-I', 'INPUT', '-i', 'line', '-j', 'DROP')
   }
 
   /**

@@ -38,7 +38,8 @@ export class PlacedProcess implements AsyncDisposable {
       const found = this.last(field)
       if (found && holds(found[field] as never)) return found
       const { exitCode, signalCode } = this.#child
-      if (exitCode !== null || signalCode !== null) throw new Error(`it ended (${exitCode ?? signalCode}): ${this.#errors}`)
+      if (exitCode !== null || signalCode !== null)
+        throw new Error(`it ended (${exitCode ?? signalCode}): ${this.#errors}`)
       await new Promise<void>((resolve) => {
         const look = () => {
           this.#waiting.delete(look)

@@ -159,7 +159,11 @@ describe.skipIf(reason)('an upload', () => {
   it('goes on through a proxy that drops its connections', async () => {
     line.slowDown(megabits)
     const coordinator = await startCoordinator('127.0.0.1:7444')
-    const proxy = place(line.coordinator, 'tcp-proxy-process.ts', { listen: LISTEN, target: '127.0.0.1:7444', delayMs: 5 })
+    const proxy = place(line.coordinator, 'tcp-proxy-process.ts', {
+      listen: LISTEN,
+      target: '127.0.0.1:7444',
+      delayMs: 5,
+    })
     await proxy.until('listening')
     const holder = startHolder()
     for (const part of [0.2, 0.6]) {
