@@ -74,7 +74,8 @@ export function fromServiceError(error: unknown, address: string): WireError {
 
 /** What HTTP/2 says of a stream whose connection went away, or whose peer was stopped; no status of the peer's came. */
 function isCut(code: status | undefined, details: string): boolean {
-  return code === status.CANCELLED || (code === status.INTERNAL && /RST_STREAM/.test(details))
+  const isReset = code === status.INTERNAL && /RST_STREAM/.test(details)
+  return isReset || (code === status.CANCELLED && details === 'Call cancelled')
 }
 
 /**
