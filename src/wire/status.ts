@@ -7,6 +7,8 @@ export type FaultListener = (error: unknown) => void
 
 /** Named errors that are this side's own: their messages speak of its disks and databases. */
 const OWN_FAULTS = new Set([
+  'blobs-refused',
+  'blobs-unreachable',
   'corrupt',
   'database-failed',
   'database-unreachable',
@@ -42,7 +44,12 @@ function statusOf(code: string): status {
   if (PERMISSION_DENIED.has(code)) return status.PERMISSION_DENIED
   if (code === 'message-too-large' || code === 'disk-full' || code === 'too-many-certificates')
     return status.RESOURCE_EXHAUSTED
-  if (code === 'connection-lost' || code === 'database-unreachable' || code === 'admission-pending') {
+  if (
+    code === 'connection-lost' ||
+    code === 'database-unreachable' ||
+    code === 'blobs-unreachable' ||
+    code === 'admission-pending'
+  ) {
     return status.UNAVAILABLE
   }
   if (code === 'remote-failure' || OWN_FAULTS.has(code)) return status.INTERNAL
