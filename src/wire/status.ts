@@ -7,9 +7,11 @@ export type FaultListener = (error: unknown) => void
 
 /** Named errors that are this side's own: their messages speak of its disks and databases. */
 const OWN_FAULTS = new Set([
+  'blobs-refused',
+  'blobs-unreachable',
   'corrupt',
   'database-failed',
-  'database-unreachable',
+  'database-unreachable', 'blobs-unreachable',
   'directory-unusable',
   'disk-full',
   'io-failed',
