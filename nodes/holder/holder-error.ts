@@ -19,7 +19,6 @@ export type HolderErrorCode =
   | 'input-not-published'
   | 'sums-unverified'
   | 'ciphertext-not-kept'
-  | 'opening-too-short'
 
 /** What is wrong at a holder node. Codes travel to the coordinator, messages stay in the node's log. */
 export class HolderError extends SluiceError<HolderErrorCode> {}

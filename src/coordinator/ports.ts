@@ -271,8 +271,9 @@ export interface CoordinatorStore {
  * digest; a reader never sees half a file.
  */
 export interface ArtifactStore {
-  put(bytes: Uint8Array): Promise<Digest>
-  /** The bytes, checked against the digest. @throws StoreError `not-found`, `corrupt`. */
+  /** @param pieces of one artifact, one behind the other: a large one is not to be copied for this */
+  put(...pieces: readonly Uint8Array[]): Promise<Digest>
+  /** The bytes, checked against the digest; the caller's to overwrite. @throws StoreError `not-found`, `corrupt`. */
   get(digest: Digest): Promise<Uint8Array>
 }
 

@@ -37,7 +37,7 @@ export function countingReads(spool: PayloadSpool, count: (bytes: number) => voi
 
 export function countingArtifacts(artifacts: ArtifactStore, count: (bytes: number) => void): ArtifactStore {
   return {
-    put: (bytes) => artifacts.put(bytes),
+    put: (...pieces) => artifacts.put(...pieces),
     get: async (digest) => {
       const bytes = await artifacts.get(digest)
       count(bytes.length)

@@ -24,18 +24,22 @@ export async function openArtifactStore(
     throw fileError(cause, `Opening the artifact directory ${directory}`)
   }
   return {
-    put: (bytes) => putArtifact(files, directory, bytes),
+    put: (...pieces) => putArtifact(files, directory, pieces),
     get: (digest) => getArtifact(directory, digest),
   }
 }
 
 /** Writes anew what is there already: that heals a damaged file, and one whose name an earlier crash left unsynced. */
-async function putArtifact(files: WritingFileSystem, directory: string, bytes: Uint8Array): Promise<Digest> {
-  const digest = digestOf(bytes)
+async function putArtifact(
+  files: WritingFileSystem,
+  directory: string,
+  pieces: readonly Uint8Array[],
+): Promise<Digest> {
+  const digest = digestOf(...pieces)
   let pending: PendingFile | undefined
   try {
     pending = await PendingFile.create(files, directory)
-    await pending.write(bytes)
+    for (const piece of pieces) await pending.write(piece)
     await pending.publish(join(directory, digest))
     return digest
   } catch (cause) {

@@ -231,9 +231,10 @@ export class HolderConnection {
     return whole
   }
 
-  /** What a published round was opened from, in pieces of the wire's size: read no more of it than is due. */
-  async *fetchOpening(planDigest: Digest): AsyncGenerator<Uint8Array> {
-    for await (const { bytes } of this.#read(this.#client.fetchOpening({ planDigest }))) yield new Uint8Array(bytes)
+  /** What a published round was opened from, from an offset on, in pieces of the wire's size: read no more of it than is due. */
+  async *fetchOpening(planDigest: Digest, offset: number): AsyncGenerator<Uint8Array> {
+    for await (const { bytes } of this.#read(this.#client.fetchOpening({ planDigest, offset })))
+      yield new Uint8Array(bytes)
   }
 
   /** The sealed contributions of a round, for a member of its committee. At most `most` of them are read. */

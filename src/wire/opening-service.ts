@@ -14,7 +14,8 @@ export interface OpeningParts {
 }
 
 /**
- * Streams the opening of a published round to a holder of its cohort (docs/adr/0011), piece by piece from the spool.
+ * Streams the opening of a published round to a holder of its cohort (docs/adr/0011), piece by piece from the spool, from the
+ * offset that it names; nothing when there is no more.
  * @throws WireError `not-found` for anyone else, and when it is not kept any more; StoreError
  */
 export async function sendOpening(
@@ -23,12 +24,13 @@ export async function sendOpening(
   { rounds, openings }: OpeningParts,
 ): Promise<void> {
   const planDigest = digestFromWire(call.request.planDigest, 'the plan')
+  const { offset } = call.request
   const opening = rounds.openingFor(planDigest, holder)
   if (!opening) throw new WireError('not-found', `There is no opening of this plan for ${holder}, or no more.`)
   const { keySum, sumBytes } = opening
   async function* pieces() {
-    yield { bytes: keySum }
-    for (let at = 0; at < sumBytes; at += limits.artifactChunkBytes) {
+    if (offset < keySum.length) yield { bytes: keySum.subarray(offset) }
+    for (let at = Math.max(0, offset - keySum.length); at < sumBytes; at += limits.artifactChunkBytes) {
       yield { bytes: await openings.read(planDigest, SUM, at, Math.min(limits.artifactChunkBytes, sumBytes - at)) }
     }
   }
