@@ -271,10 +271,16 @@ export interface CoordinatorStore {
  * digest; a reader never sees half a file.
  */
 export interface ArtifactStore {
-  /** @param pieces of one artifact, one behind the other: a large one is not to be copied for this */
-  put(...pieces: readonly Uint8Array[]): Promise<Digest>
+  /** @param bytes in one piece, or in pieces that follow each other: a large artifact is not to be copied for this */
+  put(bytes: Uint8Array | readonly Uint8Array[]): Promise<Digest>
   /** The bytes, checked against the digest; the caller's to overwrite. @throws StoreError `not-found`, `corrupt`. */
   get(digest: Digest): Promise<Uint8Array>
+  /**
+   * The bytes from an offset on, in pieces of at most 256 KiB, for who sends them on: a large artifact is never whole in memory.
+   * Not checked against the digest, which their receiver does.
+   * @throws StoreError `not-found`; `invalid-value` for what is no digest
+   */
+  read(digest: Digest, offset: number): AsyncIterable<Uint8Array>
 }
 
 /** Takes in one holder's ciphertext, chunk by chunk, in order. Nothing counts before `commit`. */

@@ -133,7 +133,7 @@ function byOutput(publication: Envelope): [Digest, Envelope] {
 }
 
 async function storeInitialModel(job: Digest, specification: JobSpecification, parts: JobParts) {
-  const digest = await parts.artifacts.put(...initialModel(job, specification))
+  const digest = await parts.artifacts.put(initialModel(job, specification))
   const initial = { name: 'model', version: 0, digest }
   await parts.store.addJobOutput(job, initial)
   return initial
@@ -186,7 +186,7 @@ function readingOf(
 }
 
 async function storeOutput({ name, version, pieces }: RoundOutput, { artifacts }: JobParts): Promise<JobOutput> {
-  return { name, version, digest: await artifacts.put(...pieces) }
+  return { name, version, digest: await artifacts.put(pieces) }
 }
 
 /** When an output cannot be stored (a full disk), the round does not stay open, nor its ciphertexts. */

@@ -37,11 +37,17 @@ export function countingReads(spool: PayloadSpool, count: (bytes: number) => voi
 
 export function countingArtifacts(artifacts: ArtifactStore, count: (bytes: number) => void): ArtifactStore {
   return {
-    put: (...pieces) => artifacts.put(...pieces),
+    put: (bytes) => artifacts.put(bytes),
     get: async (digest) => {
       const bytes = await artifacts.get(digest)
       count(bytes.length)
       return bytes
+    },
+    read: async function* (digest, offset) {
+      for await (const piece of artifacts.read(digest, offset)) {
+        count(piece.length)
+        yield piece
+      }
     },
   }
 }

@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ArtifactStore } from '../coordinator/ports.ts'
@@ -24,8 +25,9 @@ export async function openArtifactStore(
     throw fileError(cause, `Opening the artifact directory ${directory}`)
   }
   return {
-    put: (...pieces) => putArtifact(files, directory, pieces),
+    put: (bytes) => putArtifact(files, directory, bytes instanceof Uint8Array ? [bytes] : bytes),
     get: (digest) => getArtifact(directory, digest),
+    read: (digest, offset) => readArtifact(directory, digest, offset),
   }
 }
 
@@ -49,20 +51,33 @@ async function putArtifact(
 }
 
 async function getArtifact(directory: string, digest: Digest): Promise<Uint8Array> {
-  if (!isDigest(digest)) {
-    throw new StoreError(
-      'invalid-value',
-      'An artifact is asked for by its SHA-256 digest: 64 lowercase hex characters.',
-    )
-  }
-  const bytes = await readFile(join(directory, digest)).catch((cause) => {
-    if (cause.code === 'ENOENT') {
-      throw new StoreError('not-found', `There is no artifact ${digest} in ${directory}: put it first.`)
-    }
-    throw fileError(cause, `Reading the artifact ${digest} in ${directory}`)
+  const bytes = await readFile(artifactPath(directory, digest)).catch((cause) => {
+    throw readError(cause, directory, digest)
   })
   if (digestOf(bytes) !== digest) {
     throw new StoreError('corrupt', `The artifact ${digest} in ${directory} is damaged: restore it from a copy.`)
   }
   return bytes
+}
+
+const PIECE_BYTES = 256 * 1024
+
+async function* readArtifact(directory: string, digest: Digest, offset: number): AsyncGenerator<Uint8Array> {
+  const stream = createReadStream(artifactPath(directory, digest), { start: offset, highWaterMark: PIECE_BYTES })
+  try {
+    yield* stream
+  } catch (cause) {
+    throw readError(cause as NodeJS.ErrnoException, directory, digest)
+  }
+}
+
+function artifactPath(directory: string, digest: Digest): string {
+  if (isDigest(digest)) return join(directory, digest)
+  throw new StoreError('invalid-value', 'An artifact is asked for by its SHA-256 digest: 64 lowercase hex characters.')
+}
+
+function readError(cause: NodeJS.ErrnoException, directory: string, digest: Digest): StoreError {
+  return cause.code === 'ENOENT'
+    ? new StoreError('not-found', `There is no artifact ${digest} in ${directory}: put it first.`)
+    : fileError(cause, `Reading the artifact ${digest} in ${directory}`)
 }

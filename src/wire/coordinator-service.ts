@@ -210,11 +210,15 @@ async function fetchArtifact(
 ): Promise<void> {
   try {
     requireHolder(call, parts)
-    const bytes = await parts.artifacts.get(digestFromWire(call.request.digest, 'the artifact'))
-    await writeAll(call, pieces(bytes))
+    const artifact = parts.artifacts.read(digestFromWire(call.request.digest, 'the artifact'), 0)
+    await writeAll(call, messagesOf(artifact))
   } catch (error) {
     call.emit('error', toStatus(error, parts.onFault))
   }
+}
+
+async function* messagesOf(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<{ bytes: Uint8Array }> {
+  for await (const bytes of pieces) yield { bytes }
 }
 
 /** An artifact in pieces of the wire's size. */

@@ -224,7 +224,8 @@ export class HolderConnection {
       }
       parts.push(bytes)
     }
-    const whole = new Uint8Array(Buffer.concat(parts))
+    const { buffer, byteOffset } = Buffer.concat(parts)
+    const whole = new Uint8Array(buffer, byteOffset, total)
     if (digestOf(whole) !== digest) {
       throw new WireError('digest-mismatch', 'The coordinator sent another artifact than the plan names.')
     }
