@@ -22,6 +22,7 @@ import { questionOf } from '../../src/protocol/question.ts'
 import { checkLogged, openRoundCheckpoint, readRoundLog } from '../../src/protocol/round-log.ts'
 import { type Member, planParameters, type RoundPlan, roundPlanStatement } from '../../src/protocol/round-plan.ts'
 import { parseStatement, readStatement } from '../../src/protocol/statement.ts'
+import type { FetchOpening, SumVerdict } from '../../src/protocol/sum-verification.ts'
 import { accepted, refused, SluiceError, type Verdict } from '../../src/sluice-error.ts'
 import type { PayloadSource } from '../../src/wire/upload-client.ts'
 import { CommitteeDuty } from './committee-duty.ts'
@@ -35,7 +36,7 @@ import { UpdateProtection } from './protect-update.ts'
 import { RoundNamer } from './round-names.ts'
 import { sendContribution, untilCollected } from './send-contribution.ts'
 import { type SentContribution, SentContributions } from './sent-contributions.ts'
-import { hashOwnPayload, type SumVerdict, verifySum } from './sum-verification.ts'
+import { hashOwnPayload, verifyOwnSum } from './sum-verification.ts'
 
 /** The coordinator as a holder uses it, beyond the requests that come down the stream. */
 export interface CoordinatorAccess {
@@ -44,7 +45,7 @@ export interface CoordinatorAccess {
   fetchArtifact(digest: Digest): Promise<Uint8Array>
   fetchContributions(planDigest: Digest, most: number): Promise<Envelope[]>
   /** In pieces of the wire's size. */
-  fetchOpening(planDigest: Digest): AsyncIterable<Uint8Array>
+  fetchOpening: FetchOpening
 }
 
 /** Who belongs to the venue, as this holder has verified it (`HolderRegistry`). */
@@ -85,8 +86,8 @@ interface AcceptedPlan {
   readonly job: Envelope
 }
 
-/** Artifacts kept in memory: the statistics and the latest models. */
-const ARTIFACTS_KEPT = 4
+/** Artifacts kept in memory: the model of the round that is verified, and the one that is trained. */
+const ARTIFACTS_KEPT = 2
 
 /**
  * A data holder's node: examines every plan against its own policy and the log, computes and protects its contribution, does
@@ -319,7 +320,7 @@ export class HolderAgent {
         return output.name === name && output.digest === digest && checkLogged(logged, checkpoint).ok
       })
       if (isPublished) continue
-      if (name === 'model' && digestOf(initialModel(plan.job, specification)) === digest) continue
+      if (name === 'model' && digestOf(...initialModel(plan.job, specification)) === digest) continue
       return refused('input-not-published', `The plan's ${name} is not what a logged round of this job came to.`)
     }
     return accepted(true)
@@ -454,7 +455,7 @@ export class HolderAgent {
     return {
       workers,
       coordinatorKey: floors.coordinatorKey,
-      fetchOpening: (planDigest: Digest) => coordinator.fetchOpening(planDigest),
+      fetchOpening: (planDigest: Digest, offset: number) => coordinator.fetchOpening(planDigest, offset),
       fetchArtifact: (digest: Digest) => this.#fetchArtifact(digest),
     }
   }
@@ -481,7 +482,9 @@ export class HolderAgent {
   async #verify(sent: SentContribution, envelope: Envelope, log: Logger): Promise<Answer> {
     const { planDigest } = sent
     try {
-      const verdict = await this.#parts.observer.part('verify', () => verifySum(sent, envelope, this.#verification()))
+      const verdict = await this.#parts.observer.part('verify', () =>
+        verifyOwnSum(sent, envelope, this.#verification()),
+      )
       return this.#noteVerdict(planDigest, statementDigest(envelope), verdict, log)
     } catch (error) {
       const code = error instanceof SluiceError ? error.code : 'holder-failed'

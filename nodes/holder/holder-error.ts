@@ -20,7 +20,6 @@ export type HolderErrorCode =
   | 'sums-unverified'
   | 'ciphertext-not-kept'
   | 'outbox-unwritable'
-  | 'opening-too-short'
 
 /** What is wrong at a holder node. Codes travel to the coordinator, messages stay in the node's log. */
 export class HolderError extends SluiceError<HolderErrorCode> {}

@@ -29,7 +29,7 @@ function readAuditedJob(envelope: Envelope, coordinatorKey: StatementPublicKey):
     objectionTo: (plan) => findObjection(plan, specification, layouts.value),
     startsFrom: (name, digest) => {
       if (name !== 'model') return false
-      initialDigest ??= digestOf(initialModel(job, specification))
+      initialDigest ??= digestOf(...initialModel(job, specification))
       return initialDigest === digest
     },
   })

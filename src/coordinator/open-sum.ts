@@ -11,12 +11,12 @@ import { askHolders } from './ask-holders.ts'
 import { explainShares, noteVerdict } from './check-shares.ts'
 import { CoordinatorError } from './coordinator-error.ts'
 import { type OpenedAggregate, openAggregate } from './open-aggregate.ts'
-import { dutySignal, type LogEvidence, noteRefusal, type RoundContext } from './round-context.ts'
+import { dutySignal, type LogEvidence, noteRefusal, type OpeningContext, type RoundContext } from './round-context.ts'
 
-/** A sum, and the round with the answers that opened it. */
-export interface OpenedSum {
+/** A sum and what was made of it, and the round with the answers that opened it. */
+export interface OpenedRoundSum<Made> {
   readonly round: CoordinatorRound
-  readonly aggregate: OpenedAggregate
+  readonly aggregate: OpenedAggregate<Made>
   readonly openMs: number
 }
 
@@ -24,12 +24,12 @@ export interface OpenedSum {
  * Asks the committee for its share sums until the sum opens (§4.5, §4.6). Every key sum that new answers make possible is
  * tried on the ciphertexts: they decide which is right, and with it who answered wrongly.
  */
-export async function openSum(
+export async function openSum<Made>(
   certified: CoordinatorRound,
   sum: Digest,
   evidence: LogEvidence,
-  context: RoundContext,
-): Promise<OpenedSum> {
+  context: OpeningContext<Made>,
+): Promise<OpenedRoundSum<Made>> {
   const request = { kind: 'answer', planDigest: certified.planDigest, certificate: certified.manifest! } as const
   const ask = (holder: string, signal: AbortSignal) => context.holders.ask(holder, request, signal)
   const tried = new Set<string>()
@@ -82,14 +82,21 @@ async function blameFailure(
 const WRONG_KEY = new Set(['noise-out-of-bounds', 'sum-out-of-bounds', 'key-sum-implausible', 'check-not-zero'])
 
 /** Opens the sum with the first candidate that fits, if any; names the members that are off it. */
-async function tryCandidates(round: CoordinatorRound, sum: Digest, tried: Set<string>, context: RoundContext) {
+async function tryCandidates<Made>(
+  round: CoordinatorRound,
+  sum: Digest,
+  tried: Set<string>,
+  context: OpeningContext<Made>,
+) {
   for (const { keySum, wrongMembers } of candidateKeySums(round)) {
     const name = digestOf(new Uint8Array(keySum.buffer))
     if (tried.has(name)) continue
     tried.add(name)
     const started = performance.now()
     try {
-      const aggregate = await context.observer.part('open', () => openAggregate(round, sum, keySum, context))
+      const aggregate = await context.observer.part('open', () =>
+        openAggregate(round, sum, keySum, context, context.reading),
+      )
       for (const holder of wrongMembers) {
         context.note({
           holder,

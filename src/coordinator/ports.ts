@@ -304,8 +304,14 @@ export interface ArtifactStore {
    * @throws StoreError `invalid-value` when the pieces are others the second time, as those of a generator are
    */
   put(bytes: Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<Digest>
-  /** The bytes, checked against the digest. @throws StoreError `not-found`, `corrupt`. */
+  /** The bytes, checked against the digest; the caller's to overwrite. @throws StoreError `not-found`, `corrupt`. */
   get(digest: Digest): Promise<Uint8Array>
+  /**
+   * The bytes from an offset on, in pieces of at most 256 KiB, for who sends them on: a large artifact is never whole in memory.
+   * Not checked against the digest, which their receiver does.
+   * @throws StoreError `not-found`; `invalid-value` for what is no digest
+   */
+  read(digest: Digest, offset: number): AsyncIterable<Uint8Array>
 }
 
 /** Chunks of a ciphertext that are stored as one blob: the step in which an upload becomes durable, and is gone on with. */

@@ -6,6 +6,7 @@ import type { AddCheckpointRequest } from '../log/witness-wire.ts'
 import type { CoordinatorRound } from '../protocol/coordinator-round.ts'
 import type { HolderRequest } from '../protocol/holder-messages.ts'
 import type { RangeEvidence } from '../protocol/round-log.ts'
+import type { SumReading } from '../protocol/sum-reading.ts'
 import type { AskHolder } from './ask-holders.ts'
 import type { LoggedRequests, NotedCheckpoint } from './logged-requests.ts'
 import type { OpenRounds } from './open-rounds.ts'
@@ -47,6 +48,11 @@ export interface RoundContext extends RoundParts {
   readonly abandonments: readonly Envelope[]
   readonly note: (note: HolderNote) => void
   readonly signal: AbortSignal
+}
+
+/** What one round works on to its end: also what is made of its sum, while that opens (docs/adr/0016). */
+export interface OpeningContext<Made> extends RoundContext {
+  readonly reading: SumReading<Made>
 }
 
 /** What members and contributors are shown of the log: a checkpoint that t of the committee cosigned, and all since the plan was made. */

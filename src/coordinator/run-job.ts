@@ -2,13 +2,14 @@ import type { Digest } from '../crypto/digest.ts'
 import type { Envelope } from '../crypto/envelope.ts'
 import { type Job, type JobSpecification, jobStatement } from '../learning/job-specification.ts'
 import type { JobStep } from '../learning/job-steps.ts'
-import { initialModel, type RoundOutput, roundOutput } from '../learning/round-output.ts'
+import { initialModel, outputReading, type RoundOutput } from '../learning/round-output.ts'
 import { advanceRound, type CoordinatorRound } from '../protocol/coordinator-round.ts'
 import { openingDigest } from '../protocol/opening.ts'
 import { publicationStatement } from '../protocol/publication.ts'
 import { questionOf } from '../protocol/question.ts'
 import type { RoundPlan } from '../protocol/round-plan.ts'
 import { parseStatement, signStatement } from '../protocol/statement.ts'
+import type { SumReading } from '../protocol/sum-reading.ts'
 import { collectAbandonments } from './abandonments.ts'
 import { CoordinatorError } from './coordinator-error.ts'
 import { type GatheringParts, gatherCohort, planStep } from './plan-next-round.ts'
@@ -155,12 +156,12 @@ async function runStep(
     try {
       return await parts.observer.round({ job: progress.record.job, round, step }, async () => {
         const opened = sealed
-          ? await goOn(sealed, inputs, progress, parts, signal)
+          ? await goOn(step, sealed, inputs, progress, parts, signal)
           : await planAndRun(step, round, inputs, progress, parts, signal)
         return parts.observer.part('publish', async () => {
           const publishing = performance.now()
-          const { output, stored } = await orDiscard(opened, parts, makeOutput(step, inputs, opened, progress, parts))
-          await publishRound(opened, output, stored, performance.now() - publishing, { step, round }, progress, parts)
+          const stored = await orDiscard(opened, parts, storeOutput(opened.made, parts))
+          await publishRound(opened, stored, performance.now() - publishing, { step, round }, progress, parts)
           return stored
         })
       })
@@ -173,21 +174,23 @@ async function runStep(
   }
 }
 
-async function makeOutput(
+/** What the step makes of the round's sum, while that opens. */
+function readingOf(
   step: JobStep,
   inputs: StepInputs,
-  { sums, contributors }: OpenedRound,
   { record, specification }: JobProgress,
   { artifacts }: JobParts,
-): Promise<{ output: RoundOutput; stored: JobOutput }> {
-  const model = inputs.model === undefined ? undefined : await artifacts.get(inputs.model)
-  const output = roundOutput(record.job, specification, step, model, sums, contributors.length)
-  const { name, version, bytes } = output
-  return { output, stored: { name, version, digest: await artifacts.put(bytes) } }
+): SumReading<RoundOutput> {
+  // A step without a model never asks for it.
+  return outputReading({ job: record.job, specification, step, loadModel: () => artifacts.get(inputs.model!) })
 }
 
-/** When nothing can be made of a sum (no example, a full disk), the round does not stay open, nor its ciphertexts. */
-async function orDiscard<T>({ round }: OpenedRound, parts: JobParts, work: Promise<T>): Promise<T> {
+async function storeOutput({ name, version, pieces }: RoundOutput, { artifacts }: JobParts): Promise<JobOutput> {
+  return { name, version, digest: await artifacts.put(pieces) }
+}
+
+/** When an output cannot be stored (a full disk), the round does not stay open, nor its ciphertexts. */
+async function orDiscard<T>({ round }: OpenedRound<RoundOutput>, parts: JobParts, work: Promise<T>): Promise<T> {
   try {
     return await work
   } catch (error) {
@@ -206,7 +209,7 @@ async function planAndRun(
   progress: JobProgress,
   parts: JobParts,
   signal: AbortSignal,
-): Promise<OpenedRound> {
+): Promise<OpenedRound<RoundOutput>> {
   const { record, specification, absent, hasAbandoned } = progress
   const cohort = await parts.observer.part('gather', () => gatherCohort(specification, absent, parts, signal))
   const plan = planStep(
@@ -227,20 +230,23 @@ async function planAndRun(
     { kind: 'round-planned', round, step, holders: plan.cohort.map(({ holder }) => holder) },
     parts,
   )
+  const reading = readingOf(step, inputs, progress, parts)
   return withNotes(round, progress, parts, (note) =>
-    runRound(plan, { ...parts, ...evidenceOf(inputs, progress), abandonments, note, signal }),
+    runRound(plan, { ...parts, ...evidenceOf(inputs, progress), abandonments, note, signal, reading }),
   )
 }
 
 function goOn(
+  step: JobStep,
   sealed: CoordinatorRound,
   inputs: StepInputs,
   progress: JobProgress,
   parts: JobParts,
   signal: AbortSignal,
-): Promise<OpenedRound> {
+): Promise<OpenedRound<RoundOutput>> {
+  const reading = readingOf(step, inputs, progress, parts)
   return withNotes(sealed.plan.round, progress, parts, (note) =>
-    resumeRound(sealed, { ...parts, ...evidenceOf(inputs, progress), abandonments: [], note, signal }),
+    resumeRound(sealed, { ...parts, ...evidenceOf(inputs, progress), abandonments: [], note, signal, reading }),
   )
 }
 
@@ -256,8 +262,8 @@ async function withNotes(
   round: number,
   { record }: JobProgress,
   parts: JobParts,
-  run: (note: (refusal: HolderNote) => void) => Promise<OpenedRound>,
-): Promise<OpenedRound> {
+  run: (note: (refusal: HolderNote) => void) => Promise<OpenedRound<RoundOutput>>,
+): Promise<OpenedRound<RoundOutput>> {
   const notes: Promise<void>[] = []
   const note = (refusal: HolderNote) => {
     parts.observer.refused(refusal.holder, refusal.code)
@@ -277,8 +283,7 @@ async function withNotes(
 }
 
 async function publishRound(
-  opened: OpenedRound,
-  output: RoundOutput,
+  opened: OpenedRound<RoundOutput>,
   stored: JobOutput,
   publishMs: number,
   { step, round }: { readonly step: JobStep; readonly round: number },
@@ -314,7 +319,7 @@ async function publishRound(
     ciphertextBytes,
     statementBytes,
     durations: allDurations,
-    ...(output.evaluation ? { evaluation: output.evaluation } : {}),
+    ...(opened.made.evaluation ? { evaluation: opened.made.evaluation } : {}),
     ...(name === 'model' ? { modelVersion: stored.version } : {}),
   }
   await parts.store.publishRound(published.planDigest, publication, stored, parts.clock.now(), event)

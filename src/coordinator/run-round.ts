@@ -1,5 +1,6 @@
 import type { Digest } from '../crypto/digest.ts'
 import { type Envelope, statementDigest } from '../crypto/envelope.ts'
+import { LearningError } from '../learning/learning-error.ts'
 import { advanceRound, type CoordinatorRound, manifestOf, planRound } from '../protocol/coordinator-round.ts'
 import type { SignedHash } from '../protocol/publication.ts'
 import { readRoundLog } from '../protocol/round-log.ts'
@@ -14,12 +15,12 @@ import { CoordinatorError } from './coordinator-error.ts'
 import { foldCiphertexts } from './fold-ciphertexts.ts'
 import type { NotedCheckpoint } from './logged-requests.ts'
 import type { OpenedAggregate } from './open-aggregate.ts'
-import { openSum } from './open-sum.ts'
+import { type OpenedRoundSum, openSum } from './open-sum.ts'
 import type { RoundDurations } from './ports.ts'
-import { cosign, cosignedRange, type RoundContext } from './round-context.ts'
+import { cosign, cosignedRange, type OpeningContext, type RoundContext } from './round-context.ts'
 
-/** What a round came to, before the job has made something of it. */
-export interface OpenedRound extends OpenedAggregate {
+/** What a round came to, and what was made of it: nothing of it is stored yet. */
+export interface OpenedRound<Made> extends OpenedAggregate<Made> {
   readonly round: CoordinatorRound
   /** In the manifest's order. */
   readonly contributors: readonly string[]
@@ -28,16 +29,18 @@ export interface OpenedRound extends OpenedAggregate {
   /** Of the largest contribution: its packed ciphertext, and its signed statement with the sealed shares. */
   readonly ciphertextBytes: number
   readonly statementBytes: number
-  readonly durations: Omit<RoundDurations, 'publishMs' | 'totalMs'>
+  readonly durations: Durations
 }
+
+type Durations = Omit<RoundDurations, 'publishMs' | 'totalMs'>
 
 /**
  * One protected round, from the plan to the opened sum (protocol §4.1–4.6, docs/adr/0009). Every transition is stored before it
  * has an effect. A round that cannot go on is abandoned with the reason, and its ciphertexts are forgotten.
  *
- * @throws CoordinatorError `round-abandoned`; the signal's reason when it fires.
+ * @throws CoordinatorError `round-abandoned`; LearningError when nothing can be made of the sum; the signal's reason when it fires.
  */
-export async function runRound(plan: RoundPlan, context: RoundContext): Promise<OpenedRound> {
+export async function runRound<Made>(plan: RoundPlan, context: OpeningContext<Made>): Promise<OpenedRound<Made>> {
   const planned = planRound(plan, context.key)
   await context.store.addRound(planned)
   context.openRounds.set(planned)
@@ -55,7 +58,10 @@ export async function runRound(plan: RoundPlan, context: RoundContext): Promise<
  *
  * @throws as {@link runRound}
  */
-export async function resumeRound(round: CoordinatorRound, context: RoundContext): Promise<OpenedRound> {
+export async function resumeRound<Made>(
+  round: CoordinatorRound,
+  context: OpeningContext<Made>,
+): Promise<OpenedRound<Made>> {
   context.openRounds.set(round)
   context.observer.planned(round.planDigest, round.plan.cohort.length)
   try {
@@ -87,7 +93,7 @@ async function readChecks(
   return new Map(log.value.checks.map((check) => [bodiesOf(shareCheckStatement, [check])[0].member, check]))
 }
 
-async function carryRound(planned: CoordinatorRound, context: RoundContext): Promise<OpenedRound> {
+async function carryRound<Made>(planned: CoordinatorRound, context: OpeningContext<Made>): Promise<OpenedRound<Made>> {
   const { observer } = context
   const clock = stopwatch()
   const cosigned = await observer.part('plan', () => logPlan(planned, context))
@@ -107,13 +113,13 @@ async function logPlan(planned: CoordinatorRound, context: RoundContext) {
 }
 
 /** Certifies and opens a sealed set; meanwhile its ciphertexts are added up, and its contributors hash theirs. */
-async function openSealed(
+async function openSealed<Made>(
   sealed: CoordinatorRound,
   checkpoint: NotedCheckpoint,
   earlier: Pick<RoundDurations, 'planMs' | 'collectMs' | 'checkMs'>,
   clock: () => number,
-  context: RoundContext,
-): Promise<OpenedRound> {
+  context: OpeningContext<Made>,
+): Promise<OpenedRound<Made>> {
   const folding = foldCiphertexts(sealed, context)
   const hashing = folding.then((sum) => collectHashes(sealed, sum, context.holders, context, context.note))
   // A fault of either is met where the round waits for it; until then it must not end the process.
@@ -160,13 +166,12 @@ function stopwatch(): () => number {
 /** How long contributors are waited for that have not hashed their ciphertext when the sum is open. */
 const HASH_PATIENCE_MS = 2000
 
-async function finishRound(
-  opened: { readonly round: CoordinatorRound; readonly aggregate: OpenedAggregate },
+async function finishRound<Made>(
+  { round, aggregate }: Pick<OpenedRoundSum<Made>, 'round' | 'aggregate'>,
   hashes: HashCollection,
-  durations: OpenedRound['durations'],
+  durations: Durations,
   context: RoundContext,
-): Promise<OpenedRound> {
-  const { round, aggregate } = opened
+): Promise<OpenedRound<Made>> {
   const signed = await hashes.end(aggregate.hash, HASH_PATIENCE_MS)
   await context.store.setRoundPhase(round.planDigest, 'opened')
   const advanced = advanceRound(round, 'opened')
@@ -194,7 +199,9 @@ async function abandonRound(planDigest: Digest, error: unknown, context: RoundCo
   await context.store.setRoundPhase(planDigest, 'abandoned', { reason })
   await context.spool.discard(planDigest)
   if (context.signal.aborted) return context.signal.reason
-  return error instanceof CoordinatorError ? error : new CoordinatorError('round-abandoned', reason, { cause: error })
+  // Nothing can be made of the sum of this set: asking again would not help.
+  if (error instanceof CoordinatorError || error instanceof LearningError) return error
+  return new CoordinatorError('round-abandoned', reason, { cause: error })
 }
 
 /** Whether a signal fired because the process ends, and not because the job is cancelled. */

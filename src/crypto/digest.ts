@@ -17,6 +17,18 @@ export function digestOf(...parts: Uint8Array[]): Digest {
   return toHex(sha256(...parts))
 }
 
+/** A digest of bytes that come piece by piece, and are never there as a whole. */
+export interface DigestStream {
+  add(piece: Uint8Array): void
+  /** Once: the digest of all pieces, one behind the other. */
+  end(): Digest
+}
+
+export function beginDigest(): DigestStream {
+  const hash = createHash('sha256')
+  return { add: (piece) => void hash.update(piece), end: () => hash.digest('hex') }
+}
+
 /** True for exactly 64 lowercase hexadecimal characters; upper case is refused so that one value has one form. */
 export function isDigest(text: string): text is Digest {
   return DIGEST_FORM.test(text)

@@ -1,7 +1,7 @@
 import { LearningError } from './learning-error.ts'
 import { canonicalModelJson, type Model, parseModel, weightCount, weightShapes } from './model.ts'
 import { sizeOf } from './model-shapes.ts'
-import { decodeSafetensors, encodeSafetensors, type NamedTensor } from './safetensors.ts'
+import { decodeSafetensors, type NamedTensor, safetensorsPieces } from './safetensors.ts'
 import { checkWeights } from './trainer-request.ts'
 
 /** Metadata member that holds the model's description, so that one file is enough to use a model. */
@@ -19,6 +19,18 @@ export function encodeModelFile(
   weights: Float32Array,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
+  return new Uint8Array(Buffer.concat(modelFilePieces(model, weights, metadata)))
+}
+
+/**
+ * As {@link encodeModelFile}, in pieces that follow each other: the header, then views of the weights where the machine is
+ * little-endian, so that a large model is not copied.
+ */
+export function modelFilePieces(
+  model: Model,
+  weights: Float32Array,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array[] {
   checkWeights(model, weights)
   let offset = 0
   const tensors = weightShapes(model).map(({ name, shape }): NamedTensor => {
@@ -26,11 +38,12 @@ export function encodeModelFile(
     offset += values.length
     return { name, shape, values }
   })
-  return encodeSafetensors({ tensors, metadata: { ...metadata, [DESCRIPTION]: canonicalModelJson(model) } })
+  return safetensorsPieces({ tensors, metadata: { ...metadata, [DESCRIPTION]: canonicalModelJson(model) } })
 }
 
 /**
- * Reads what `encodeModelFile` wrote, or a rewrite of it by another tool: the order of the tensors does not matter.
+ * Reads what `encodeModelFile` wrote, or a rewrite of it by another tool: the order of the tensors does not matter. The weights
+ * of a file in our own order are a view of it (see `decodeSafetensors`): whoever changes them changes the file's bytes.
  * @throws LearningError `safetensors-*`; `model-*` for the description in it; `weights-length-mismatch` when tensors do
  *   not fit the description; `weights-not-finite`
  */
@@ -44,16 +57,33 @@ export function decodeModelFile(file: Uint8Array): {
   const model = parseModel(parseDescription(description))
   const shapes = weightShapes(model)
   if (shapes.length !== tensors.length) throw misfit(`has ${tensors.length} tensors, its model ${shapes.length}`)
-  const weights = new Float32Array(weightCount(model))
-  let offset = 0
-  for (const { name, shape } of shapes) {
+  const values = shapes.map(({ name, shape }) => {
     const tensor = tensors.find((candidate) => candidate.name === name)
     if (tensor?.shape.join() !== shape.join()) throw misfit(`has no tensor ${name} of shape [${shape.join(', ')}]`)
-    weights.set(tensor.values, offset)
-    offset += tensor.values.length
-  }
+    return tensor.values
+  })
+  const weights = joined(values, weightCount(model))
   checkWeights(model, weights)
   return { model, weights, metadata: others }
+}
+
+/** All values, one behind the other: a view where they lie so already. */
+function joined(parts: readonly Float32Array[], count: number): Float32Array {
+  const [{ buffer, byteOffset }] = parts
+  let end = byteOffset
+  const areAdjacent = parts.every((part) => {
+    const follows = part.buffer === buffer && part.byteOffset === end
+    end += part.byteLength
+    return follows
+  })
+  if (areAdjacent) return new Float32Array(buffer, byteOffset, count)
+  const whole = new Float32Array(count)
+  let offset = 0
+  for (const part of parts) {
+    whole.set(part, offset)
+    offset += part.length
+  }
+  return whole
 }
 
 function parseDescription(text: string | undefined): unknown {

@@ -26,7 +26,15 @@ export interface SafetensorsContent {
  * @throws LearningError `safetensors-tensor-invalid` for a name used twice or reserved, or values that do not fill the
  *   shape
  */
-export function encodeSafetensors({ tensors, metadata }: SafetensorsContent): Uint8Array {
+export function encodeSafetensors(content: SafetensorsContent): Uint8Array {
+  return new Uint8Array(Buffer.concat(safetensorsPieces(content)))
+}
+
+/**
+ * As {@link encodeSafetensors}, in pieces that follow each other: the header, then each tensor's bytes, which are views of its
+ * values where the machine is little-endian: a large file is not copied.
+ */
+export function safetensorsPieces({ tensors, metadata }: SafetensorsContent): Uint8Array[] {
   const names = new Set(['__metadata__'])
   for (const { name, shape, values } of tensors) {
     if (names.has(name)) throw invalidTensor(name, 'has a name that is taken')
@@ -37,20 +45,18 @@ export function encodeSafetensors({ tensors, metadata }: SafetensorsContent): Ui
     tensors.map(({ name, shape, values }) => ({ name, shape, bytes: values.byteLength })),
     metadata,
   )
-  const dataBytes = tensors.reduce((bytes, { values }) => bytes + values.byteLength, 0)
-  const file = new Uint8Array(header.length + dataBytes)
-  file.set(header)
-  let offset = header.length
-  for (const { values } of tensors) {
-    file.set(littleEndian(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)), offset)
-    offset += values.byteLength
-  }
-  return file
+  return [header, ...tensors.map(({ values }) => float32Bytes(values))]
+}
+
+/** Values as the format has them: a view where the machine is little-endian. */
+export function float32Bytes(values: Float32Array): Uint8Array {
+  return littleEndian(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
 }
 
 /**
  * Reads a safetensors file of float32 tensors. The whole header is checked before memory is taken: lengths, shapes,
- * names used twice, holes, overlaps, bytes left over. The values are copies; they may hold NaN or infinities.
+ * names used twice, holes, overlaps, bytes left over. The values are views of the file where it is aligned to 4 bytes and the
+ * machine is little-endian, else copies; they may hold NaN or infinities.
  * @throws LearningError `safetensors-truncated`, `safetensors-header-too-large`, `safetensors-header-invalid`,
  *   `safetensors-dtype-unsupported`, `safetensors-shape-invalid`, `safetensors-offsets-invalid`,
  *   `safetensors-trailing-bytes`
@@ -60,11 +66,16 @@ export function decodeSafetensors(file: Uint8Array): SafetensorsContent {
   return {
     metadata,
     tensors: tensors.map(({ name, shape, start, end }) => {
-      // slice() copies into a buffer of its own, which is aligned whatever `start` is.
-      const bytes = littleEndian(Uint8Array.prototype.slice.call(file, start, end))
+      const bytes = littleEndian(aligned(file.subarray(start, end)))
       return { name, shape, values: new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4) }
     }),
   }
+}
+
+/** A view that floats can be read from: the bytes themselves, or a copy. */
+function aligned(bytes: Uint8Array): Uint8Array {
+  // Not slice(): of a Buffer, that is no copy.
+  return bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes)
 }
 
 /** The format is little-endian; on big-endian machines the bytes are swapped into a copy. */

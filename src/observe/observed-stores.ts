@@ -47,6 +47,12 @@ export function countingArtifacts(artifacts: ArtifactStore, count: (bytes: numbe
       count(bytes.length)
       return bytes
     },
+    read: async function* (digest, offset) {
+      for await (const piece of artifacts.read(digest, offset)) {
+        count(piece.length)
+        yield piece
+      }
+    },
   }
 }
 

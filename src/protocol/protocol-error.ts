@@ -64,5 +64,6 @@ export type ProtocolErrorCode =
   | 'phase-out-of-order'
   | 'statement-too-large'
   | 'check-not-zero'
+  | 'opening-too-short'
 
 export class ProtocolError extends SluiceError<ProtocolErrorCode> {}

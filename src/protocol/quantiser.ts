@@ -81,8 +81,8 @@ function quantiseBlock(
 }
 
 /**
- * The sums of the real values from the opened sums of lanes: Σ value = contributors · low + step · Σ q. In place: the
- * result are views of `laneSums`, whose integers are overwritten, so that a large vector is held once.
+ * The sums of the real values from the opened sums of lanes, which are few enough to be held as a whole. In place: the
+ * result are views of `laneSums`, whose integers are overwritten.
  *
  * @param laneSums exact integers in [0, contributors · (2^precisionBits − 1)], in layout order.
  * @throws ProtocolError `check-not-zero` when the sum was opened with a wrong key; `laneSums` is then as it was
@@ -102,12 +102,25 @@ export function dequantiseSums(
   const sums = new Map<string, Float64Array>()
   let offset = 0
   for (const segment of layout.segments) {
-    const step = quantisationStep(segment, layout.precisionBits)
-    const base = contributors * segment.low
     const values = laneSums.subarray(offset, offset + segment.length)
-    for (let i = 0; i < values.length; i++) values[i] = base + step * values[i]
-    sums.set(segment.name, values)
+    sums.set(segment.name, dequantiseStretch(segment, layout.precisionBits, values, contributors))
     offset += segment.length
   }
   return sums
+}
+
+/**
+ * As {@link dequantiseSums}, for some lane sums of one segment: Σ value = contributors · low + step · Σ q. In place.
+ * @returns `laneSums`, which now holds values
+ */
+export function dequantiseStretch(
+  segment: Segment,
+  precisionBits: number,
+  laneSums: Float64Array,
+  contributors: number,
+): Float64Array {
+  const step = quantisationStep(segment, precisionBits)
+  const base = contributors * segment.low
+  for (let i = 0; i < laneSums.length; i++) laneSums[i] = base + step * laneSums[i]
+  return laneSums
 }

@@ -3,10 +3,16 @@ import { type HolderDirectory, type PayloadSpool, type ReceivedReply, SUM } from
 import { spoolPayload } from '../coordinator/spool-payload.ts'
 import type { Digest } from '../crypto/digest.ts'
 import type { Envelope } from '../crypto/envelope.ts'
-import { chunkGeometry, type PayloadParameters } from '../crypto/payload-parameters.ts'
+import {
+  COEFFICIENTS_PER_CHUNK,
+  chunkGeometry,
+  type PayloadParameters,
+  packedBytes,
+} from '../crypto/payload-parameters.ts'
 import { checkChunk } from '../crypto/payload-scheme.ts'
 import type { PayloadReference } from '../protocol/contribution.ts'
 import type { HolderReply, HolderRequest } from '../protocol/holder-messages.ts'
+import type { FetchOpening } from '../protocol/sum-verification.ts'
 import { refused, type Verdict } from '../sluice-error.ts'
 import { copyOf, deliver, messageBytes } from './message-bytes.ts'
 import type { CoordinatorAccess } from './simulated-holder.ts'
@@ -14,6 +20,9 @@ import type { Vanishing } from './simulation-options.ts'
 import { Turnstile } from './turnstile.ts'
 
 type Answer = Verdict<HolderReply, string>
+
+/** Of an opening, read from the spool at a time: a full chunk of ciphertext. */
+const OPENING_PIECE_BYTES = packedBytes(COEFFICIENTS_PER_CHUNK)
 
 /** The holder behind a name; made when it is first asked. */
 export type FindHolder = (name: string) => { handle(request: HolderRequest): Promise<Answer> }
@@ -133,15 +142,24 @@ export class InMemoryWire implements HolderDirectory, CoordinatorAccess {
     return contributions.map(copyOf)
   }
 
-  async *fetchOpening(planDigest: Digest, holder: string, parameters: PayloadParameters): AsyncGenerator<Uint8Array> {
+  fetchOpening(holder: string): FetchOpening {
+    return (planDigest, offset) => this.#readOpening(planDigest, holder, offset)
+  }
+
+  async *#readOpening(planDigest: Digest, holder: string, offset: number): AsyncGenerator<Uint8Array> {
     const opening = this.#openRounds.openingFor(planDigest, holder)
     if (!opening) throw new Error(`${holder} asks for the opening of a round that has none for it`)
-    this.#count(holder, { down: opening.keySum.length + opening.sumBytes })
-    yield opening.keySum
-    for (let index = 0; index < parameters.chunkCount; index++) {
-      const offset = index * chunkGeometry(parameters, 0).bytes
-      yield await this.#openings.read(planDigest, SUM, offset, chunkGeometry(parameters, index).bytes)
+    const { keySum, sumBytes } = opening
+    if (offset < keySum.length) yield this.#sent(holder, keySum.subarray(offset))
+    for (let at = Math.max(0, offset - keySum.length); at < sumBytes; at += OPENING_PIECE_BYTES) {
+      const bytes = Math.min(OPENING_PIECE_BYTES, sumBytes - at)
+      yield this.#sent(holder, await this.#openings.read(planDigest, SUM, at, bytes))
     }
+  }
+
+  #sent(holder: string, piece: Uint8Array): Uint8Array {
+    this.#count(holder, { down: piece.length })
+    return piece
   }
 
   #count(holder: string, { up = 0, down = 0 }: Partial<Traffic>): void {

@@ -116,7 +116,7 @@ async function runOne(
 }
 
 async function describe({ opened, publishMs }: PublishedRound, simulation: Simulation, { wire }: SimulatedVenue) {
-  const { round, contributors, durations, sums, aggregate, ciphertextBytes } = opened
+  const { round, contributors, durations, made: sums, aggregate, ciphertextBytes } = opened
   const { planMs, collectMs, checkMs, certifyMs, answerMs, openMs } = durations
   const phasesMs = {
     plan: planMs,

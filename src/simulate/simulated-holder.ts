@@ -1,6 +1,5 @@
 import { type Digest, fromHex } from '../crypto/digest.ts'
 import { type Envelope, statementDigest } from '../crypto/envelope.ts'
-import { formatLinearHash } from '../crypto/linear-hash.ts'
 import { drawOneTimeKey } from '../crypto/one-time-key.ts'
 import type { PayloadParameters } from '../crypto/payload-parameters.ts'
 import type { PayloadWorkers } from '../crypto/payload-workers.ts'
@@ -14,19 +13,25 @@ import type { MemberKeys } from '../protocol/committee-member.ts'
 import type { PayloadReference } from '../protocol/contribution.ts'
 import { signContribution } from '../protocol/contributor.ts'
 import type { HolderReply, HolderRequest } from '../protocol/holder-messages.ts'
-import { type Manifest, manifestStatement } from '../protocol/manifest.ts'
-import { hashChallenge, payloadHashStatement } from '../protocol/payload-hash.ts'
+import { signPayloadHash } from '../protocol/payload-hashing.ts'
 import { examinePlan, type PlanFloors } from '../protocol/plan-policy.ts'
 import { publicationStatement } from '../protocol/publication.ts'
 import { questionOf } from '../protocol/question.ts'
 import { checkLogged } from '../protocol/round-log.ts'
 import { type Member, planParameters, type RoundPlan, roundPlanStatement } from '../protocol/round-plan.ts'
-import { parseStatement, readStatement, signStatement } from '../protocol/statement.ts'
+import { parseStatement, readStatement } from '../protocol/statement.ts'
+import { type FetchOpening, verifySum } from '../protocol/sum-verification.ts'
 import { accepted, refused, SluiceError, type Verdict } from '../sluice-error.ts'
 import { type Dealt, SimulatedMember } from './simulated-member.ts'
 import { SimulatedWitness } from './simulated-witness.ts'
-import { SIMULATION_STEP, type Simulation, SUM_NAME, simulationLayout, simulationStatement } from './simulation.ts'
-import { verifySum } from './sum-verification.ts'
+import {
+  nameReading,
+  SIMULATION_STEP,
+  type Simulation,
+  SUM_NAME,
+  simulationLayout,
+  simulationStatement,
+} from './simulation.ts'
 import { syntheticLanes } from './synthetic-update.ts'
 
 /** The coordinator as a simulated holder reaches it, beyond the requests that come to it. */
@@ -36,8 +41,8 @@ export interface CoordinatorAccess {
   /** The ciphertext that this holder uploaded, where a real holder looks into its own memory. */
   ownChunks(planDigest: Digest, holder: string, parameters: PayloadParameters): AsyncIterable<Uint8Array>
   fetchContributions(planDigest: Digest, member: string): readonly Envelope[]
-  /** Key sum, then chunks of the ciphertexts' sum. */
-  fetchOpening(planDigest: Digest, holder: string, parameters: PayloadParameters): AsyncIterable<Uint8Array>
+  /** What a published round was opened from, as the wire of a venue gives it to this holder. */
+  fetchOpening(holder: string): FetchOpening
 }
 
 /** What all simulated holders of a federation share. */
@@ -248,44 +253,26 @@ export class SimulatedHolder {
     const sent = this.#sent
     if (sent?.planDigest !== planDigest) return refused('ciphertext-not-kept', 'This holder sent nothing to this plan.')
     const { coordinatorKey, workers, coordinator } = this.#around
-    const manifest = readStatement(manifestStatement, envelope, coordinatorKey)
-    if (!manifest.ok) return manifest
-    if (!namesContribution(manifest.value, sent)) {
-      return refused('contributions-mismatch', 'The manifest does not name what this holder contributed.')
-    }
-    const digest = statementDigest(envelope)
-    const { holder } = this.#member
-    const hashing = workers.beginHashing({ parameters: sent.parameters, challenge: hashChallenge(digest, sum) })
-    let index = 0
-    for await (const chunk of coordinator.ownChunks(planDigest, holder, sent.parameters)) {
-      await hashing.add(index++, chunk)
-    }
-    const hash = formatLinearHash(await hashing.end())
+    const chunks = coordinator.ownChunks(planDigest, this.#member.holder, sent.parameters)
+    const about = { manifest: envelope, sum }
+    const hashed = await signPayloadHash(sent, chunks, about, coordinatorKey, workers, this.#keys.statementKey)
+    if (!hashed.ok) return hashed
     sent.manifest = envelope
-    const body = { plan: planDigest, manifest: digest, sum, holder, hash }
-    return accepted({
-      kind: 'payload-hash',
-      envelope: signStatement(payloadHashStatement, body, this.#keys.statementKey),
-    })
+    return accepted({ kind: 'payload-hash', envelope: hashed.value })
   }
 
   async #verify({ planDigest, publication }: Extract<HolderRequest, { kind: 'published' }>): Promise<Answer> {
     const sent = this.#sent
     if (sent?.planDigest !== planDigest || !sent.manifest) return accepted({ kind: 'noted' })
+    const plan = parseStatement(roundPlanStatement, sent.planEnvelope)
+    if (!plan.ok) return plan
     const { coordinatorKey, workers, coordinator } = this.#around
-    const opening = coordinator.fetchOpening(planDigest, this.#member.holder, sent.parameters)
-    const verified = await verifySum(
-      { ...sent, manifest: sent.manifest },
-      publication,
-      coordinatorKey,
-      workers,
-      opening,
-    )
-    return verified.ok ? accepted({ kind: 'noted' }) : verified
+    const fetchOpening = coordinator.fetchOpening(this.#member.holder)
+    const own = { plan: plan.value, planDigest, manifest: sent.manifest }
+    const verdict = await verifySum(own, publication, { workers, coordinatorKey, fetchOpening }, nameReading)
+    if (!verdict.ok) return verdict
+    return verdict.value.kind === 'verified'
+      ? accepted({ kind: 'noted' })
+      : refused('sum-unverified', verdict.value.reason)
   }
-}
-
-function namesContribution(manifest: Manifest, { planDigest, entry }: Sent): boolean {
-  const named = manifest.contributions.find(({ holder }) => holder === entry.holder)
-  return manifest.plan === planDigest && named?.contribution === entry.contribution && named.payload === entry.payload
 }

@@ -3,7 +3,7 @@ import { CoordinatorError } from '../coordinator/coordinator-error.ts'
 import { LoggedRequests } from '../coordinator/logged-requests.ts'
 import { OpenRounds } from '../coordinator/open-rounds.ts'
 import { type Clock, type CoordinatorStore, type PayloadSpool, unobserved } from '../coordinator/ports.ts'
-import type { HolderNote, RoundContext, RoundParts } from '../coordinator/round-context.ts'
+import type { HolderNote, OpeningContext, RoundParts } from '../coordinator/round-context.ts'
 import { manifestDigest, type OpenedRound, runRound } from '../coordinator/run-round.ts'
 import { openTransparencyLog } from '../coordinator/transparency-log.ts'
 import { type Digest, toHex } from '../crypto/digest.ts'
@@ -22,7 +22,15 @@ import { signStatement } from '../protocol/statement.ts'
 import type { Federation } from './federation.ts'
 import { InMemoryWire } from './in-memory-wire.ts'
 import { SimulatedHolder, type Surroundings } from './simulated-holder.ts'
-import { SIMULATION_STEP, type Simulation, SUM_NAME, simulationLayout, simulationStatement } from './simulation.ts'
+import {
+  type SegmentSums,
+  SIMULATION_STEP,
+  type Simulation,
+  SUM_NAME,
+  simulationLayout,
+  simulationStatement,
+  sumsReading,
+} from './simulation.ts'
 
 /** What a simulation runs on: the IO of a coordinator, as its ports have it. */
 export interface SimulationParts {
@@ -38,7 +46,7 @@ export interface SimulationParts {
 
 /** A published round, and the statement that says so. */
 export interface PublishedRound {
-  readonly opened: OpenedRound
+  readonly opened: OpenedRound<SegmentSums>
   readonly publication: Envelope
   readonly publishMs: number
 }
@@ -120,7 +128,15 @@ export class SimulatedVenue {
     const plan = this.#plan(++this.#lastRound)
     const abandonments = await this.#proveAbandoned(plan, signal)
     const publications = this.#publication ? [this.#publication.envelope] : []
-    const context: RoundContext = { ...this.#parts, job: this.#job, publications, abandonments, note, signal }
+    const context: OpeningContext<SegmentSums> = {
+      ...this.#parts,
+      job: this.#job,
+      publications,
+      abandonments,
+      note,
+      signal,
+      reading: sumsReading,
+    }
     const opened = await runRound(plan, context)
     return this.#publish(opened)
   }
@@ -203,7 +219,7 @@ export class SimulatedVenue {
   }
 
   /** As a job does: publication, output and phase in one transaction; then ciphertexts are forgotten. */
-  async #publish(opened: OpenedRound): Promise<PublishedRound> {
+  async #publish(opened: OpenedRound<SegmentSums>): Promise<PublishedRound> {
     const started = performance.now()
     const { round, aggregate, sum, keySum, hashes, contributors, ciphertextBytes, statementBytes, durations } = opened
     const { key, store, clock, openRounds, spool, logged } = this.#parts

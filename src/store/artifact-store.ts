@@ -12,7 +12,11 @@ type Pieces = Iterable<Uint8Array> | AsyncIterable<Uint8Array>
  * @throws StoreError those of the blobs; from `get` also `not-found`, `corrupt`, and `invalid-value` for what is no digest
  */
 export function artifactStoreOver(blobs: BlobStore): ArtifactStore {
-  return { put: (bytes) => putArtifact(blobs, bytes), get: (digest) => getArtifact(blobs, digest) }
+  return {
+    put: (bytes) => putArtifact(blobs, bytes),
+    get: (digest) => getArtifact(blobs, digest),
+    read: (digest, offset) => readArtifact(blobs, digest, offset),
+  }
 }
 
 /** Writes anew what is there already: that heals a damaged blob. */
@@ -49,15 +53,25 @@ async function* checked(pieces: Pieces, digest: Digest): AsyncGenerator<Uint8Arr
 }
 
 async function getArtifact(blobs: BlobStore, digest: Digest): Promise<Uint8Array> {
-  if (!isDigest(digest)) {
-    throw new StoreError(
-      'invalid-value',
-      'An artifact is asked for by its SHA-256 digest: 64 lowercase hex characters.',
-    )
-  }
-  const bytes = await blobs.get(`${PREFIX}/${digest}`)
+  const bytes = await blobs.get(keyOf(digest))
   if (digestOf(bytes) !== digest) {
     throw new StoreError('corrupt', `The artifact ${digest} is damaged: restore it from a copy.`)
   }
   return bytes
+}
+
+const PIECE_BYTES = 256 * 1024
+
+async function* readArtifact(blobs: BlobStore, digest: Digest, offset: number): AsyncGenerator<Uint8Array> {
+  const key = keyOf(digest)
+  const size = await blobs.size(key)
+  if (size === undefined) throw new StoreError('not-found', `There is no artifact ${digest}: put it first.`)
+  for (let at = offset; at < size; at += PIECE_BYTES) {
+    yield await blobs.get(key, { offset: at, bytes: Math.min(PIECE_BYTES, size - at) })
+  }
+}
+
+function keyOf(digest: Digest): string {
+  if (isDigest(digest)) return `${PREFIX}/${digest}`
+  throw new StoreError('invalid-value', 'An artifact is asked for by its SHA-256 digest: 64 lowercase hex characters.')
 }

@@ -126,14 +126,16 @@ async function fetchArtifact(
 ): Promise<void> {
   try {
     requireHolder(call, parts)
-    const bytes = await parts.artifacts.get(digestFromWire(call.request.digest, 'the artifact'))
-    const { offset } = call.request
-    // A reader that has it all asks for the end, and no more.
-    if (offset > bytes.length) throw new WireError('malformed-message', `The artifact has no byte ${offset}.`)
-    await writeAll(call, pieces(bytes.subarray(offset)), parts.idleMs)
+    const { digest, offset } = call.request
+    const artifact = parts.artifacts.read(digestFromWire(digest, 'the artifact'), offset)
+    await writeAll(call, messagesOf(artifact), parts.idleMs)
   } catch (error) {
     call.emit('error', toStatus(error, parts.onFault))
   }
+}
+
+async function* messagesOf(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<{ bytes: Uint8Array }> {
+  for await (const bytes of pieces) yield { bytes }
 }
 
 /** An artifact in pieces of the wire's size. */

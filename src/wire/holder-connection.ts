@@ -224,14 +224,15 @@ export class HolderConnection {
   async fetchArtifact(digest: Digest, until?: AbortSignal): Promise<Uint8Array> {
     const parts: Uint8Array[] = []
     let total = 0
-    for await (const bytes of this.#download((offset) => this.#client.fetchArtifact({ digest, offset }), until)) {
+    for await (const bytes of this.#download((offset) => this.#client.fetchArtifact({ digest, offset }), 0, until)) {
       total += bytes.length
       if (total > limits.artifactBytes) {
         throw new WireError('message-too-large', `An artifact is over ${limits.artifactBytes} bytes: refused.`)
       }
       parts.push(bytes)
     }
-    const whole = new Uint8Array(Buffer.concat(parts))
+    const { buffer, byteOffset } = Buffer.concat(parts)
+    const whole = new Uint8Array(buffer, byteOffset, total)
     if (digestOf(whole) !== digest) {
       throw new WireError('digest-mismatch', 'The coordinator sent another artifact than the plan names.')
     }
@@ -239,21 +240,21 @@ export class HolderConnection {
   }
 
   /**
-   * What a published round was opened from, in pieces of the wire's size: read no more of it than is due. A download that is
-   * cut goes on where it was.
+   * What a published round was opened from, from an offset on, in pieces of the wire's size: read no more of it than is due. A
+   * download that is cut goes on where it was.
    */
-  async *fetchOpening(planDigest: Digest, until?: AbortSignal): AsyncGenerator<Uint8Array> {
-    for await (const bytes of this.#download((offset) => this.#client.fetchOpening({ planDigest, offset }), until)) {
-      yield new Uint8Array(bytes)
-    }
+  async *fetchOpening(planDigest: Digest, offset: number, until?: AbortSignal): AsyncGenerator<Uint8Array> {
+    const open = (from: number) => this.#client.fetchOpening({ planDigest, offset: from })
+    for await (const bytes of this.#download(open, offset, until)) yield new Uint8Array(bytes)
   }
 
   async *#download(
     open: (offset: number) => ClientReadableStream<ArtifactChunk__Output>,
+    from: number,
     until: AbortSignal | undefined,
   ): AsyncGenerator<Uint8Array> {
     const retries = new Retries(until)
-    for (let offset = 0; ; ) {
+    for (let offset = from; ; ) {
       try {
         for await (const { bytes } of this.#read(open(offset), until)) {
           retries.moved()

@@ -15,8 +15,8 @@ export interface OpeningParts {
 }
 
 /**
- * Streams the opening of a published round to a holder of its cohort (docs/adr/0011), piece by piece from the spool, from
- * the offset on that the holder asks for.
+ * Streams the opening of a published round to a holder of its cohort (docs/adr/0011), piece by piece from the spool, from the
+ * offset that it names; nothing when there is no more.
  * @throws WireError `not-found` for anyone else, and when it is not kept any more; `malformed-message`; StoreError
  */
 export async function sendOpening(

@@ -17,6 +17,7 @@ const RULES: Record<string, readonly string[]> = {
     'src/protocol/list-field.ts',
     'src/protocol/segments.ts',
     'src/protocol/statement.ts',
+    'src/protocol/sum-reading.ts',
     'src/crypto/digest.ts',
     'src/crypto/randomness.ts',
   ],

@@ -21,7 +21,7 @@ async function askToTrainOn(
 ) {
   const inputs = [
     { name: 'statistics', digest: venue.serve(output.bytes) },
-    { name: 'model', digest: venue.serve(initialModel(round.plan.job, specification)) },
+    { name: 'model', digest: venue.serve(Buffer.concat(initialModel(round.plan.job, specification))) },
   ]
   const planned = venue.createPlan(job, { round: number, inputs }, venue.parties, 'training')
   await log.append([publication, planned.planEnvelope])

@@ -48,7 +48,7 @@ describe('the reader of jobs', () => {
   it('knows the model that a job starts from', () => {
     const envelope = submit()
     const job = acceptedOf(read(envelope))
-    const digest = digestOf(initialModel(statementDigest(envelope), specification))
+    const digest = digestOf(...initialModel(statementDigest(envelope), specification))
     expect(job.startsFrom('model', digest)).toBe(true)
     expect(job.startsFrom('statistics', digest)).toBe(false)
     expect(job.startsFrom('model', digestNamed('another'))).toBe(false)

@@ -111,7 +111,7 @@ beforeAll(async () => {
   job = submit()
   const scheme = await createPayloadScheme()
   const statistics = { name: 'statistics', digest: digestNamed('statistics') }
-  const initial = { name: 'model', digest: digestOf(initialModel(statementDigest(job), specification)) }
+  const initial = { name: 'model', digest: digestOf(...initialModel(statementDigest(job), specification)) }
   const model = { name: 'model', digest: digestNamed('model 1') }
   const evaluation = { name: 'evaluation', digest: digestNamed('evaluation') }
   const run = (plan: RoundPlan, output: typeof model): Promise<LoggedRound> =>

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { ArtifactStore } from '../../src/coordinator/ports.ts'
 import { digestOf } from '../../src/crypto/digest.ts'
+import { readAll } from '../support/read-all.ts'
 
 /** What every {@link ArtifactStore} keeps to. `open` opens the same place each time, as after a restart. */
 export function describeArtifactStore(name: string, open: () => Promise<ArtifactStore>): void {
@@ -47,6 +48,18 @@ export function describeArtifactStore(name: string, open: () => Promise<Artifact
       const changing = { [Symbol.iterator]: () => [Buffer.from(`${passes++}`)].values() }
       await expect(store.put(changing)).rejects.toMatchObject({ code: 'invalid-value' })
       await expect(store.get(digestOf(Buffer.from('0')))).rejects.toMatchObject({ code: 'not-found' })
+    })
+
+    it('gives bytes from an offset on, in pieces', async () => {
+      const bytes = randomBytes(600_001)
+      const digest = await store.put(bytes)
+      for (const offset of [0, 1, 262_144, 600_000, 600_001]) {
+        const pieces = await readAll(store.read(digest, offset))
+        expect(pieces.every(({ length }) => length <= 262_144)).toBe(true)
+        expect(Buffer.compare(Buffer.concat(pieces), bytes.subarray(offset)), `from ${offset}`).toBe(0)
+      }
+      await expect(readAll(store.read(digestOf(randomBytes(8)), 0))).rejects.toMatchObject({ code: 'not-found' })
+      await expect(readAll(store.read('../secret', 0))).rejects.toMatchObject({ code: 'invalid-value' })
     })
 
     it('names an artifact that it does not have', async () => {

@@ -1,4 +1,5 @@
 /** One round over seven in-memory holders: real protocol, real log, real ciphertexts, real workers, real store and spool. */
+
 import { mkdtempSync, readdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -33,6 +34,7 @@ import { planParameters, type RoundPlan, roundPlanStatement } from '../../src/pr
 import { shareCheckStatement } from '../../src/protocol/share-check.ts'
 import { shareSumStatement } from '../../src/protocol/share-sum.ts'
 import { parseStatement, signStatement } from '../../src/protocol/statement.ts'
+import { collecting } from '../../src/protocol/sum-reading.ts'
 import { accepted, refused, type Verdict } from '../../src/sluice-error.ts'
 import { openCoordinatorStore } from '../../src/store/coordinator-store.ts'
 import { openDirectoryBlobStore } from '../../src/store/directory-blob-store.ts'
@@ -124,6 +126,8 @@ async function upload(planDigest: Digest, { holder, chunks }: MadeContribution):
 }
 
 let rounds = 0
+/** How often something was made of a sum. */
+let read = 0
 
 function run(changes: Partial<RoundPlan> = {}, signal = new AbortController().signal, committeeTimeoutMs = 20_000) {
   const collectUntil = new Date(Date.now() + 60_000).toISOString()
@@ -149,6 +153,7 @@ function run(changes: Partial<RoundPlan> = {}, signal = new AbortController().si
     abandonments: [],
     note: (note) => notes.push(note),
     signal,
+    reading: collecting(() => void read++),
   })
 }
 
@@ -318,9 +323,12 @@ describe('a round', () => {
         })
       }),
     )
+    read = 0
     const { aggregate } = await run()
     expect(aggregate).toBe(expectedAggregate(NAMES))
     expect(named()).toEqual(['geneva bad-share-sum'])
+    // A key sum with the lie in it may have been tried before: nothing came of it.
+    expect(read).toBe(1)
   })
 
   it('that is cancelled while it collects is abandoned, with nothing left in the spool', async () => {

@@ -391,7 +391,7 @@ describe('a holder node', () => {
     const restarted = openAgent({ journal: journals.at(-1)! })
     expect(codeOf(await ask(restarted, await again(number++)))).toBe('question-answered')
     // Another question of the job is not concerned.
-    const model = put(initialModel(statementDigest(job), specification))
+    const model = put(Buffer.concat(initialModel(statementDigest(job), specification)))
     const statistics = put(Buffer.from('{}'))
     const publications = [await publish(job, 'statistics', statistics)]
     const other = await plan('training', { job, inputs: { statistics, model }, publications, changes: { round: 90 } })
@@ -513,7 +513,7 @@ describe('a holder node', () => {
     const job = await submit()
     const other = await submit()
     const statistics = put(Buffer.from('{}'))
-    const model = put(initialModel(statementDigest(job), specification))
+    const model = put(Buffer.concat(initialModel(statementDigest(job), specification)))
     const trained = put(Buffer.from('a model'))
     const real = await publish(job, 'statistics', statistics)
     const elsewhere = await publish(other, 'statistics', statistics)
@@ -529,7 +529,7 @@ describe('a holder node', () => {
     for (const publications of [[], [elsewhere], [renamed], [byAnother]]) {
       expect(await train(publications)).toBe('input-not-published')
     }
-    const modelOfAnother = digestOf(initialModel(statementDigest(other), specification))
+    const modelOfAnother = digestOf(...initialModel(statementDigest(other), specification))
     expect(await train([real], { statistics, model: trained })).toBe('input-not-published')
     expect(await train([real], { statistics, model: modelOfAnother })).toBe('input-not-published')
     // These are as published: it comes as far as reading them.
@@ -540,7 +540,10 @@ describe('a holder node', () => {
 
   it('does not take a publication for logged that comes with the place of another', async () => {
     const job = await submit()
-    const [statistics, model] = [put(Buffer.from('{}')), put(initialModel(statementDigest(job), specification))]
+    const [statistics, model] = [
+      put(Buffer.from('{}')),
+      put(Buffer.concat(initialModel(statementDigest(job), specification))),
+    ]
     const unlogged = publicationOf({ job: statementDigest(job), output: { name: 'statistics', digest: statistics } })
     const logged = await publish(job, 'model', '4'.repeat(64))
     const asked = await plan('training', { job, inputs: { statistics, model }, publications: [logged] })
@@ -691,7 +694,7 @@ describe('a holder node', () => {
   it('takes part again after the coordinator was away while it fetched an input', async () => {
     const job = await submit()
     const statistics = put(Buffer.from('{}'))
-    const model = put(initialModel(statementDigest(job), specification))
+    const model = put(Buffer.concat(initialModel(statementDigest(job), specification)))
     const publications = [await publish(job, 'statistics', statistics)]
     let isAway = true
     const agent = openAgent({

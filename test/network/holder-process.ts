@@ -36,7 +36,7 @@ if (config.task === 'upload') {
 } else {
   let opened = 0
   const pieces: Uint8Array[] = []
-  for await (const piece of connection.fetchOpening(plan, until)) {
+  for await (const piece of connection.fetchOpening(plan, 0, until)) {
     pieces.push(piece)
     opened += piece.length
     say({ opened })

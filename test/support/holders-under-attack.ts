@@ -17,7 +17,7 @@ import { type PayloadWorkers, startPayloadWorkers } from '../../src/crypto/paylo
 import { systemRandomness } from '../../src/crypto/randomness.ts'
 import { jobStatement, parseJobSpecification } from '../../src/learning/job-specification.ts'
 import type { JobStep } from '../../src/learning/job-steps.ts'
-import { initialModel, roundOutput } from '../../src/learning/round-output.ts'
+import { initialModel } from '../../src/learning/round-output.ts'
 import type { Trainer } from '../../src/learning/trainer.ts'
 import { EMPTY_ROOT } from '../../src/log/merkle-hash.ts'
 import { unobservedHolder } from '../../src/observe/holder-observer.ts'
@@ -30,6 +30,7 @@ import { signStatement } from '../../src/protocol/statement.ts'
 import { accepted, refused, type Verdict } from '../../src/sluice-error.ts'
 import { readAll } from './read-all.ts'
 import { acceptedOf, coordinatorKey, createParties, floorsOf, membersOf, type Party } from './round-fixtures.ts'
+import { smallOutput } from './small-output.ts'
 import { logKey, type TestLog } from './test-log.ts'
 
 type Answer = Verdict<HolderReply, string>
@@ -116,7 +117,7 @@ export class HoldersUnderAttack {
         },
         fetchArtifact: async (digest) => this.artifacts.get(digest)!,
         fetchContributions: async (plan) => [...(this.shown.get(plan) ?? [])],
-        fetchOpening: () => piecesOf(this.opening),
+        fetchOpening: (_, offset) => piecesOf([Buffer.concat(this.opening).subarray(offset)]),
       },
       randomness: systemRandomness,
       log: pino({ level: 'silent' }),
@@ -162,8 +163,9 @@ export class HoldersUnderAttack {
     const workspace = new JobWorkspace(job, specification, dataset, IDLE_TRAINER, () => undefined)
     const values = await workspace.compute('statistics', 1, new Map(), async () => new Uint8Array(), 'anybody')
     const sums = new Map([...values].map(([name, numbers]) => [name, Float64Array.from(numbers)]))
-    const statistics = roundOutput(job, specification, 'statistics', undefined, sums, 1).bytes
-    return Object.entries({ statistics, model: initialModel(job, specification) }).map(([name, bytes]) => ({
+    const { bytes: statistics } = await smallOutput({ job, specification, step: 'statistics' }, sums, 1)
+    const model = Buffer.concat(initialModel(job, specification))
+    return Object.entries({ statistics, model }).map(([name, bytes]) => ({
       name,
       digest: this.serve(bytes),
     }))

@@ -144,16 +144,18 @@ export class InProcessVenue {
         return payload
       },
       fetchArtifact: (digest) => this.artifacts.get(digest),
-      fetchOpening: (plan) => this.#opening(plan, holder),
+      fetchOpening: (plan, offset) => this.#opening(plan, holder, offset),
       fetchContributions: async (plan) => [...(this.openRounds.contributionsFor(plan, holder) ?? [])],
     }
   }
 
-  async *#opening(plan: string, holder: string): AsyncGenerator<Uint8Array> {
+  async *#opening(plan: string, holder: string, offset: number): AsyncGenerator<Uint8Array> {
     const opening = this.openRounds.openingFor(plan, holder)
     if (!opening) return
-    yield opening.keySum
-    yield this.openings.read(plan, SUM, 0, opening.sumBytes)
+    const { keySum, sumBytes } = opening
+    if (offset < keySum.length) yield keySum.subarray(offset)
+    const at = Math.max(0, offset - keySum.length)
+    yield this.openings.read(plan, SUM, at, sumBytes - at)
   }
 
   get #members() {

@@ -1,10 +1,9 @@
 import type { SentContribution } from '../../nodes/holder/sent-contributions.ts'
-import { verifySum } from '../../nodes/holder/sum-verification.ts'
+import { verifyOwnSum } from '../../nodes/holder/sum-verification.ts'
 import { type Digest, digestOf, fromHex } from '../../src/crypto/digest.ts'
 import { type Envelope, statementDigest } from '../../src/crypto/envelope.ts'
 import { encodeKeySum } from '../../src/crypto/key-sum-encoding.ts'
 import { formatLinearHash, type LinearHash } from '../../src/crypto/linear-hash.ts'
-import { roundOutput } from '../../src/learning/round-output.ts'
 import { payloadDigest } from '../../src/protocol/contribution.ts'
 import { type CoordinatorRound, sealRound } from '../../src/protocol/coordinator-round.ts'
 import { openingDigest } from '../../src/protocol/opening.ts'
@@ -24,6 +23,7 @@ import {
   NOW,
   type Party,
 } from './round-fixtures.ts'
+import { smallOutput } from './small-output.ts'
 import { TestLog } from './test-log.ts'
 
 /** What a coordinator publishes and serves when it says that something is the sum. */
@@ -149,7 +149,8 @@ export class SealedSum {
     const laneSums = lie ?? (await this.open(chunk))
     const key = encodeKeySum(this.keySum)
     const sums = dequantiseSums(plan.vector, laneSums.slice(), contributors)
-    const output = roundOutput(plan.job, specification, 'statistics', undefined, sums, contributors)
+    const subject = { job: plan.job, specification, step: 'statistics' } as const
+    const output = await smallOutput(subject, sums, contributors)
     const body = {
       job: plan.job,
       plan: planDigest,
@@ -193,7 +194,7 @@ export class SealedSum {
       readChunk: async (index) => chunks[index],
       manifest: manifest!,
     }
-    const verdict = await verifySum(sent, publication, {
+    const verdict = await verifyOwnSum(sent, publication, {
       workers: this.venue.workers,
       coordinatorKey: coordinatorKey.publicKey,
       fetchOpening: async function* () {

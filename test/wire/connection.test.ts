@@ -216,7 +216,12 @@ describe('an artifact', () => {
   })
 
   it('that is not what its digest says is refused by whoever fetches it', async () => {
-    const artifacts = { put: server.artifacts.put, get: async () => Buffer.from('another model') }
+    const artifacts = {
+      ...server.artifacts,
+      read: async function* () {
+        yield Buffer.from('another model')
+      },
+    }
     const parts = {
       venue: VENUE,
       software: 'x',

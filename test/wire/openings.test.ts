@@ -30,10 +30,10 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 
-async function fetch(holder: string, planDigest = plan): Promise<Uint8Array[]> {
+async function fetch(holder: string, planDigest = plan, offset = 0): Promise<Uint8Array[]> {
   const credentials = await server.credentials('holder', holder)
   const connection = new HolderConnection(server.address, VENUE, credentials, 'x')
-  return readAll(connection.fetchOpening(planDigest)).finally(() => connection.close())
+  return readAll(connection.fetchOpening(planDigest, offset)).finally(() => connection.close())
 }
 
 describe('an opening', () => {
@@ -48,6 +48,13 @@ describe('an opening', () => {
     expect(Buffer.concat(pieces).equals(opening)).toBe(true)
   })
 
+  it('comes from an offset on, which may lie in the key sum, behind it, and at the end', async () => {
+    for (const offset of [1, 999, 1000, 1001, opening.length - 1, opening.length]) {
+      const fetched = Buffer.concat(await fetch('cleveland', plan, offset))
+      expect(fetched.equals(opening.subarray(offset)), `from ${offset}`).toBe(true)
+    }
+  })
+
   it('comes to nobody else, of no other plan, and no more when it is not kept', async () => {
     await expect(fetch('hungary')).rejects.toMatchObject({ code: 'not-found' })
     await expect(fetch('cleveland', 'e'.repeat(64))).rejects.toMatchObject({ code: 'not-found' })
@@ -60,11 +67,11 @@ describe('an opening', () => {
   it('may be left by its reader before the end', async () => {
     const credentials = await server.credentials('holder', 'cleveland')
     const connection = new HolderConnection(server.address, VENUE, credentials, 'x')
-    for await (const piece of connection.fetchOpening(plan)) {
+    for await (const piece of connection.fetchOpening(plan, 0)) {
       expect(piece).toHaveLength(1000)
       break
     }
-    expect(Buffer.concat(await readAll(connection.fetchOpening(plan))).equals(opening)).toBe(true)
+    expect(Buffer.concat(await readAll(connection.fetchOpening(plan, 0))).equals(opening)).toBe(true)
     connection.close()
   })
 })

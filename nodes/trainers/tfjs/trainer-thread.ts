@@ -54,17 +54,17 @@ class TrainerThread implements Trainer {
   train({ examples, signal, ...request }: TrainRequest): Promise<TrainResult> {
     return this.#inTurn(signal, (thread, callId) => {
       const examplesId = thread.keep(examples)
-      const weights = compact(request.weights)
+      const weights = request.weights.slice()
       const options = { ...request.options, shuffleSeed: compact(request.options.shuffleSeed) }
-      thread.post({ kind: 'train', callId, request: { ...request, weights, options, examplesId } })
+      thread.post({ kind: 'train', callId, request: { ...request, weights, options, examplesId } }, [weights.buffer])
     })
   }
 
   evaluate({ examples, signal, ...request }: EvaluateRequest): Promise<EvaluateResult> {
     return this.#inTurn(signal, (thread, callId) => {
       const examplesId = thread.keep(examples)
-      const weights = compact(request.weights)
-      thread.post({ kind: 'evaluate', callId, request: { ...request, weights, examplesId } })
+      const weights = request.weights.slice()
+      thread.post({ kind: 'evaluate', callId, request: { ...request, weights, examplesId } }, [weights.buffer])
     })
   }
 
@@ -113,8 +113,9 @@ class RunningThread {
     this.#drops = new FinalizationRegistry((examplesId) => this.post({ kind: 'drop-examples', examplesId }))
   }
 
-  post(message: MessageToTrainer): void {
-    this.#worker.postMessage(message)
+  /** @param moved buffers that the worker gets as they are: a copy that is moved is one, one that is cloned is two */
+  post(message: MessageToTrainer, moved: ArrayBuffer[] = []): void {
+    this.#worker.postMessage(message, moved)
   }
 
   /** Sends examples the first time this object is seen. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { readExactly } from '../../nodes/holder/read-exactly.ts'
+import { readExactly } from '../../src/protocol/read-exactly.ts'
 import { readAll } from '../support/read-all.ts'
 
 /** A stream of these messages; tells how many were taken and whether it was let go. */

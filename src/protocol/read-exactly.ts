@@ -1,9 +1,9 @@
-import { HolderError } from './holder-error.ts'
+import { ProtocolError } from './protocol-error.ts'
 
 /**
  * Cuts a stream of bytes into pieces of given sizes, however it arrives. Holds one piece and what the sender put into one
  * message; reads no further than the last size.
- * @throws HolderError `opening-too-short` when the stream ends before
+ * @throws ProtocolError `opening-too-short` when the stream ends before
  */
 export async function* readExactly(
   stream: AsyncIterable<Uint8Array>,
@@ -32,6 +32,6 @@ export async function* readExactly(
   }
 }
 
-function tooShort(): HolderError {
-  return new HolderError('opening-too-short', 'The coordinator sent less of an opening than the plan gives it.')
+function tooShort(): ProtocolError {
+  return new ProtocolError('opening-too-short', 'The coordinator sent less of an opening than the plan gives it.')
 }
