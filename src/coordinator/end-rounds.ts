@@ -11,9 +11,11 @@ export async function endRounds(
   reason: string,
   { store, spool }: { readonly store: CoordinatorStore; readonly spool: PayloadSpool },
 ): Promise<void> {
-  for (const { planDigest, phase } of await store.listRounds(job)) {
-    if (phase === 'published' || phase === 'abandoned') continue
-    await store.setRoundPhase(planDigest, 'abandoned', { reason })
-    await spool.discard(planDigest)
+  const rounds = await store.listRounds(job)
+  for (const { planDigest, phase } of rounds) {
+    const isOpen = phase !== 'published' && phase !== 'abandoned'
+    if (isOpen) await store.setRoundPhase(planDigest, 'abandoned', { reason })
+    // The last may have ended just before this, and its ciphertexts not yet.
+    if (isOpen || planDigest === rounds.at(-1)?.planDigest) await spool.discard(planDigest)
   }
 }
