@@ -13,6 +13,7 @@ import { formatNoteKey } from '../log/note-key.ts'
 import { openObservation } from '../observe/observed-process.ts'
 import { openCoordinatorStore } from '../store/coordinator-store.ts'
 import { openDirectoryBlobStore } from '../store/directory-blob-store.ts'
+import { patientStore } from '../store/patient-store.ts'
 import { storesOver } from '../store/stores-over.ts'
 import { startEnrolmentServer } from '../wire/enrolment-service.ts'
 import { HolderSessions } from '../wire/holder-sessions.ts'
@@ -53,7 +54,8 @@ export async function runCoordinator(
   const observation = stack.adopt(await openObservation(identity, watching, log), (open) => open.close())
   const stateDirectory = resolve(directory, config.state)
   const stores = await openStores(stateDirectory, databaseUrl)
-  const store = stack.adopt(stores.store, (open) => open.close())
+  stack.defer(() => stores.store.close())
+  const store = patientStore(stores.store, { signal, onChange: (error) => tellOfDatabase(log, error) })
   const workers = stack.adopt(await startPayloadWorkers({ threads: config.payloadThreads }), (open) => open.close())
   const transparencyLog = await openTransparencyLog(store, logSigner)
   const openRounds = new OpenRounds()
@@ -100,6 +102,7 @@ export async function runCoordinator(
   const coordinator = new Coordinator(
     {
       ...stores,
+      store,
       key,
       clock,
       randomness: systemRandomness,
@@ -154,6 +157,11 @@ export async function runCoordinator(
   signal.addEventListener('abort', () => coordinator.stop(), { once: true })
   if (signal.aborted) coordinator.stop()
   await coordinator.run()
+}
+
+function tellOfDatabase(log: Logger, error: Error | undefined): void {
+  if (error) log.warn({ event: 'database-away', err: error }, 'the database is away: waiting for it')
+  else log.info({ event: 'database-back' }, 'the database is back')
 }
 
 async function openStores(state: string, databaseUrl: string | undefined) {

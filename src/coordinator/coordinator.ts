@@ -4,6 +4,7 @@ import { statementDigest } from '../crypto/envelope.ts'
 import { type JobSpecification, jobStatement, parseJobSpecification } from '../learning/job-specification.ts'
 import { signStatement } from '../protocol/statement.ts'
 import { CoordinatorError } from './coordinator-error.ts'
+import { endRounds } from './end-rounds.ts'
 import { LoggedRequests } from './logged-requests.ts'
 import type { JobDesk, JobOutput, JobRecord, JobState, StoredJobEvent } from './ports.ts'
 import { type JobParts, runJob } from './run-job.ts'
@@ -17,6 +18,7 @@ export interface CoordinatorListener {
 }
 
 const EVENTS_PAGE = 500
+const CANCELLED = 'cancelled by a researcher'
 
 /** What a coordinator runs on. */
 export interface CoordinatorParts extends Omit<JobParts, 'notify' | 'logged'> {
@@ -55,7 +57,7 @@ export class Coordinator implements JobDesk {
     }
   }
 
-  /** Stops at once. At the next start the job goes on, with a sealed round where it stands, without an unsealed one. */
+  /** Stops at once. At the next start the job goes on, and its open round from where it stands. */
   stop(): void {
     this.#stopping.abort(new CoordinatorError('coordinator-stopping', 'The coordinator is stopping.'))
     this.#wake()
@@ -96,13 +98,18 @@ export class Coordinator implements JobDesk {
 
   async #endBadly(job: Digest, error: unknown, cancelled: AbortSignal): Promise<void> {
     if (cancelled.aborted) {
-      await this.#setState(job, 'cancelled', 'cancelled by a researcher')
+      await this.#endWithRounds(job, 'cancelled', CANCELLED)
       return
     }
     if (this.#stopping.signal.aborted) return
     const reason = error instanceof Error ? error.message : String(error)
     this.#listener.onFault(job, error)
-    await this.#setState(job, 'failed', reason)
+    await this.#endWithRounds(job, 'failed', reason)
+  }
+
+  async #endWithRounds(job: Digest, state: 'cancelled' | 'failed', reason: string): Promise<boolean> {
+    await endRounds(job, reason, this.#parts)
+    return this.#setState(job, state, reason)
   }
 
   /** @returns false, and tells nobody, when the job had ended otherwise before. */
@@ -200,7 +207,7 @@ export class Coordinator implements JobDesk {
   async cancel(job: Digest): Promise<boolean> {
     const { record } = await this.result(job)
     if (record.endedAt) return false
-    if (this.#running?.job !== job) return this.#setState(job, 'cancelled', 'cancelled by a researcher')
+    if (this.#running?.job !== job) return this.#endWithRounds(job, 'cancelled', CANCELLED)
     this.#running.cancel.abort(new CoordinatorError('job-cancelled', 'The job was cancelled.'))
     return true
   }

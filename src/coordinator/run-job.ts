@@ -12,10 +12,11 @@ import { parseStatement, signStatement } from '../protocol/statement.ts'
 import type { SumReading } from '../protocol/sum-reading.ts'
 import { collectAbandonments } from './abandonments.ts'
 import { CoordinatorError } from './coordinator-error.ts'
-import { type GatheringParts, gatherCohort, planStep } from './plan-next-round.ts'
+import { awaitCommittee, type GatheringParts, gatherCohort, planStep } from './plan-next-round.ts'
 import type { ArtifactStore, JobEvent, JobOutput, JobRecord } from './ports.ts'
 import type { HolderNote, RoundParts } from './round-context.ts'
-import { manifestDigest, type OpenedRound, resumeRound, runRound } from './run-round.ts'
+import { carryRound, manifestDigest, type OpenedRound, runRound } from './run-round.ts'
+import { isTransient } from './transient.ts'
 
 /** What jobs run on. */
 export interface JobParts extends RoundParts, GatheringParts {
@@ -39,8 +40,8 @@ interface JobProgress {
   model: { readonly version: number; readonly digest: Digest }
   /** By the digest of their output. */
   readonly publications: Map<Digest, Envelope>
-  /** A round that a dead process left sealed: the next step goes on with it. */
-  sealed?: CoordinatorRound
+  /** A round that another life of the process left open: the next step goes on with it. */
+  open?: CoordinatorRound
   /** Of the round that was published last in this life of the process. */
   lastPlan?: RoundPlan
   /** A round was abandoned: its question may have been asked before. */
@@ -48,12 +49,11 @@ interface JobProgress {
 }
 
 /**
- * Runs a job to its end, or on from where a dead process left it: what earlier rounds published is kept, a round that
- * was sealed goes on, one that was not is abandoned and planned anew under another number. Outputs: `statistics`, `model` (version 0 is the initial
- * one), `evaluation`.
+ * Runs a job to its end, or on from where a dead process left it: what earlier rounds published is kept, and a round that was open
+ * goes on from its phase. Outputs: `statistics`, `model` (version 0 is the initial one), `evaluation`.
  *
  * @throws CoordinatorError `too-few-holders`, `round-abandoned` when a step fails three times in a row; LearningError;
- *   the signal's reason.
+ *   StoreError, and then all is as it was stored; the signal's reason.
  */
 export async function runJob(record: JobRecord, parts: JobParts, signal: AbortSignal): Promise<void> {
   const progress = await resumeProgress(record, parts)
@@ -96,11 +96,9 @@ export function readJob(record: JobRecord): Job {
 async function resumeProgress(record: JobRecord, parts: JobParts): Promise<JobProgress> {
   const { store, spool } = parts
   const { specification } = readJob(record)
-  await store.abandonUnsealedRounds(record.job, 'the coordinator was restarted')
   const outputs = await store.listJobOutputs(record.job)
   const rounds = await store.listRounds(record.job)
-  // All of them, not only those abandoned just now: an earlier start may have died between the two steps. So may one that
-  // had just published its last round.
+  // An earlier life may have died between the end of a round and this.
   const last = rounds.at(-1)
   for (const { phase, planDigest } of rounds) {
     if (phase === 'abandoned' || (phase === 'published' && planDigest === last?.planDigest)) {
@@ -112,8 +110,7 @@ async function resumeProgress(record: JobRecord, parts: JobParts): Promise<JobPr
     specification,
     absent: new Set(),
     publications: new Map(rounds.flatMap(({ publication }) => (publication ? [byOutput(publication)] : []))),
-    sealed:
-      last && !['published', 'abandoned'].includes(last.phase) ? await store.loadRound(last.planDigest) : undefined,
+    open: last && !['published', 'abandoned'].includes(last.phase) ? await store.loadRound(last.planDigest) : undefined,
     hasAbandoned: rounds.some(({ phase }) => phase === 'abandoned'),
     nextRound: Math.max(0, ...rounds.map(({ round }) => round)) + 1,
     statistics: latest(outputs, 'statistics')?.digest,
@@ -150,13 +147,13 @@ async function runStep(
   signal: AbortSignal,
 ): Promise<JobOutput> {
   for (let attempt = 1; ; attempt++) {
-    const { sealed } = progress
-    progress.sealed = undefined
-    const round = sealed ? sealed.plan.round : progress.nextRound++
+    const { open } = progress
+    progress.open = undefined
+    const round = open ? open.plan.round : progress.nextRound++
     try {
       return await parts.observer.round({ job: progress.record.job, round, step }, async () => {
-        const opened = sealed
-          ? await goOn(step, sealed, inputs, progress, parts, signal)
+        const opened = open
+          ? await goOn(step, open, inputs, progress, parts, signal)
           : await planAndRun(step, round, inputs, progress, parts, signal)
         return parts.observer.part('publish', async () => {
           const publishing = performance.now()
@@ -196,6 +193,7 @@ async function orDiscard<T>({ round }: OpenedRound<RoundOutput>, parts: JobParts
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     parts.openRounds.delete(round.planDigest)
+    if (isTransient(error)) throw error
     await parts.store.setRoundPhase(round.planDigest, 'abandoned', { reason })
     await parts.spool.discard(round.planDigest)
     throw error
@@ -210,7 +208,7 @@ async function planAndRun(
   parts: JobParts,
   signal: AbortSignal,
 ): Promise<OpenedRound<RoundOutput>> {
-  const { record, specification, absent, hasAbandoned } = progress
+  const { record, specification, absent } = progress
   const cohort = await parts.observer.part('gather', () => gatherCohort(specification, absent, parts, signal))
   const plan = planStep(
     record.job,
@@ -223,8 +221,7 @@ async function planAndRun(
     parts.clock.now(),
     parts.randomness,
   )
-  const rounds = hasAbandoned ? await parts.store.listRounds(record.job) : []
-  const abandonments = await collectAbandonments(questionOf(plan), rounds, parts, signal)
+  const abandonments = await proveAbandoned(plan, progress, parts, signal)
   await emit(
     record.job,
     { kind: 'round-planned', round, step, holders: plan.cohort.map(({ holder }) => holder) },
@@ -236,23 +233,39 @@ async function planAndRun(
   )
 }
 
-function goOn(
+/** Goes on with a round from its phase, when those are back who have to speak in it. */
+async function goOn(
   step: JobStep,
-  sealed: CoordinatorRound,
+  open: CoordinatorRound,
   inputs: StepInputs,
   progress: JobProgress,
   parts: JobParts,
   signal: AbortSignal,
 ): Promise<OpenedRound<RoundOutput>> {
+  await parts.observer.part('gather', () => awaitCommittee(open.plan, parts, signal))
+  const isCollecting = open.phase === 'collecting'
+  const abandonments = isCollecting ? await proveAbandoned(open.plan, progress, parts, signal) : []
   const reading = readingOf(step, inputs, progress, parts)
-  return withNotes(sealed.plan.round, progress, parts, (note) =>
-    resumeRound(sealed, { ...parts, ...evidenceOf(inputs, progress), abandonments: [], note, signal, reading }),
+  return withNotes(open.plan.round, progress, parts, (note) =>
+    carryRound(open, { ...parts, ...evidenceOf(inputs, progress), abandonments, note, signal, reading }),
   )
 }
 
-function evidenceOf(inputs: StepInputs, { record, publications }: JobProgress) {
+/** That earlier rounds of a plan's question are dead, so that holders may answer it again. */
+async function proveAbandoned(
+  plan: RoundPlan,
+  { record, hasAbandoned }: JobProgress,
+  parts: JobParts,
+  signal: AbortSignal,
+): Promise<Envelope[]> {
+  const rounds = hasAbandoned ? await parts.store.listRounds(record.job) : []
+  return collectAbandonments(questionOf(plan), rounds, parts, signal)
+}
+
+function evidenceOf(inputs: StepInputs, { record, specification, publications }: JobProgress) {
   return {
     job: record.envelope,
+    collection: specification.collection,
     publications: Object.values(inputs).flatMap((digest) => publications.get(digest) ?? []),
   }
 }

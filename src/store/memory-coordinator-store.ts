@@ -39,7 +39,7 @@ export function openMemoryCoordinatorStore(place: MemoryPlace = new MemoryPlace(
     ...guarded(jobs, ['addJob', 'findJob', 'listJobs', 'listUnfinishedJobs', 'setJobState'], requireOpen),
     ...guarded(jobs, ['addJobOutput', 'listJobOutputs', 'appendJobEvent', 'listJobEvents'], requireOpen),
     ...guarded(rounds, ['addRound', 'addContribution', 'setRoundPhase', 'setAbandonment'], requireOpen),
-    ...guarded(rounds, ['publishRound', 'listRounds', 'abandonUnsealedRounds', 'loadRound'], requireOpen),
+    ...guarded(rounds, ['publishRound', 'listRounds', 'loadRound'], requireOpen),
     ...guarded(registry, ['addRegistryRequest', 'findRegistryRequest', 'listPendingRequests'], requireOpen),
     ...guarded(registry, ['refuseRegistryRequest', 'addRegistrySignature', 'proposeRegistryStatement'], requireOpen),
     ...guarded(registry, ['findProposedStatement', 'enterRegistryStatement', 'listRegistryStatements'], requireOpen),

@@ -45,6 +45,9 @@ export function openPostgresDatabase(databaseUrl: string): Database {
 
 async function runTransaction<T>(pool: pg.Pool, work: (transaction: Transaction) => Promise<T>): Promise<T> {
   const client = await pool.connect()
+  // A server that restarts between two queries is met by the next one; without a listener it would end the process.
+  const onError = () => {}
+  client.on('error', onError)
   try {
     await client.query('BEGIN')
     const result = await work({
@@ -62,6 +65,8 @@ async function runTransaction<T>(pool: pg.Pool, work: (transaction: Transaction)
     )
     client.release(broken)
     throw error
+  } finally {
+    client.removeListener('error', onError)
   }
 }
 

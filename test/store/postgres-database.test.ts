@@ -1,22 +1,14 @@
-import { createServer } from 'node:net'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { openCoordinatorStore } from '../../src/store/coordinator-store.ts'
 import { describeDatabaseUrl } from '../../src/store/postgres-database.ts'
+import { closedPort } from '../support/free-port.ts'
 
 const failureOf = (databaseUrl: string) =>
   openCoordinatorStore({ databaseUrl }).then(
     () => undefined,
     (error) => error,
   )
-
-async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 describe('A PostgreSQL database by URL', () => {
   it('that is not there is named by host, port and name, and its password by nothing', async () => {

@@ -1,0 +1,255 @@
+/**
+ * A coordinator that dies at each of its durable writes, and the one that follows it over the same store. Which writes there are is
+ * found out by a round that nothing disturbs: one that is added to the code is in the matrix.
+ */
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { heartJob } from '../../nodes/examples/heart/jobs.ts'
+import { Coordinator } from '../../src/coordinator/coordinator.ts'
+import { OpenRounds } from '../../src/coordinator/open-rounds.ts'
+import type { JobEvent } from '../../src/coordinator/ports.ts'
+import { openTransparencyLog } from '../../src/coordinator/transparency-log.ts'
+import type { Digest } from '../../src/crypto/digest.ts'
+import type { Envelope } from '../../src/crypto/envelope.ts'
+import { refused } from '../../src/sluice-error.ts'
+import { CrashingLife, type Death, FATES } from '../support/crashing-life.ts'
+import type { InProcessVenue } from '../support/in-process-venue.ts'
+import { logSigner } from '../support/test-log.ts'
+import { WatchedVenue } from '../support/watched-venue.ts'
+
+const watched = await WatchedVenue.open()
+const { venue } = watched
+afterAll(() => venue.close())
+
+type Parts = InProcessVenue['parts']
+
+const kindOf = ({ payloadType }: Envelope) => /v1\.([a-z-]+)\+json/.exec(payloadType)![1]
+
+/** What a write of the store is of. */
+function subjectOf(method: string, args: readonly unknown[]): string {
+  if (method === 'setRoundPhase') return ` ${args[1]}`
+  if (method === 'setJobState') return ` ${args[1]}`
+  if (method === 'appendJobEvent') return ` ${(args[2] as JobEvent).kind}`
+  if (method === 'appendStatements') return ` ${kindOf((args[0] as Envelope[])[0])}`
+  return ''
+}
+
+/** Another process over the venue's store: its own rounds in memory, its own log, its own ports. */
+async function start(life = new CrashingLife()) {
+  venue.openRounds = new OpenRounds()
+  const { store, spool, openings, artifacts, holders }: Parts = venue.parts
+  const log = life.through('log', store.log, ['readCommit', 'readCheckpoint', 'readTile', 'findPositions'])
+  const storeReads: (keyof typeof store)[] = [
+    'findJob',
+    'findPayload',
+    'findProposedStatement',
+    'findRegistryRequest',
+    'findStatement',
+    'listJobEvents',
+    'listJobOutputs',
+    'listJobs',
+    'listPendingRequests',
+    'listRegistryStatements',
+    'listRounds',
+    'listStatements',
+    'listUnfinishedJobs',
+    'loadRound',
+  ]
+  const ownStore = life.through('store', { ...store, log }, storeReads, subjectOf)
+  const parts: Parts = {
+    ...venue.parts,
+    store: ownStore,
+    log: await openTransparencyLog(ownStore, logSigner),
+    spool: life.through('spool', spool, ['read', 'stat']),
+    openings: life.through('openings', openings, ['read', 'stat']),
+    artifacts: life.through('artifacts', artifacts, ['get', 'read']),
+    holders: life.through('holders', holders, ['ask', 'connected']),
+  }
+  const faults: unknown[] = []
+  const coordinator = new Coordinator(parts, { onJobState: () => {}, onFault: (_, error) => faults.push(error) })
+  const stopped = coordinator.run()
+  // A fault of the queue ends the process.
+  const ended = stopped.then(
+    () => undefined,
+    () => undefined,
+  )
+  const stop = async () => {
+    coordinator.stop()
+    if (!life.isDead) await ended
+  }
+  return { coordinator, faults, stop, writes: life.writes, ended }
+}
+
+const submit = (coordinator: Coordinator) => coordinator.submit(heartJob('logistic', 'ef'.repeat(32), 1), 'ada')
+
+/** Watches a job until the step of statistics is published, or the job has ended. */
+async function awaitStatistics(coordinator: Coordinator, job: Digest): Promise<JobEvent[]> {
+  const events: JobEvent[] = []
+  for await (const { event } of coordinator.watch(job, 0, new AbortController().signal)) {
+    events.push(event)
+    if (event.kind === 'round-published') break
+    if (event.kind === 'job-state' && event.state === 'failed') break
+  }
+  return events
+}
+
+/** Lives until its death, or as far as it comes with a fault. @returns the job, if it was submitted */
+async function live(death: Death, known: Digest | undefined): Promise<Digest | undefined> {
+  const life = new CrashingLife(death)
+  let job = known
+  const work = async () => {
+    const { coordinator, stop, ended } = await start(life)
+    const watch = async () => {
+      job ??= await submit(coordinator)
+      await awaitStatistics(coordinator, job)
+      // What the round does not wait for comes after it.
+      if (death.fate === 'lost' || death.fate === 'kept') await life.dead
+    }
+    await Promise.race([watch(), ended])
+    await stop()
+  }
+  // A fault that reaches so far ends the process.
+  await Promise.race([work().catch(() => undefined), life.dead])
+  for (const writer of life.writers) await writer.close()
+  return job
+}
+
+/** Runs the first step of a job through these deaths, one after the other, and then to its end. */
+async function liveThrough(deaths: readonly Death[]) {
+  let job: Digest | undefined
+  for (const death of deaths) job = await live(death, job)
+  const last = await start()
+  job ??= await submit(last.coordinator)
+  const events = await awaitStatistics(last.coordinator, job)
+  const writes = [...last.writes]
+  await last.coordinator.cancel(job)
+  await last.stop()
+  return { job, events, writes, faults: last.faults }
+}
+
+const spooled = () => readdirSync(join(venue.directory, 'spool'))
+
+/** Until the ciphertexts of the first round are forgotten. */
+async function undisturbedWrites(): Promise<string[]> {
+  const { job, writes } = await liveThrough([])
+  await watched.expectWellEnded(job, 'undisturbed')
+  return writes.slice(0, writes.indexOf('spool.discard') + 1)
+}
+
+const WRITES = await undisturbedWrites()
+
+/** What a round is made of; each is among the writes of the matrix. */
+const ESSENTIAL = [
+  'store.addJob',
+  'store.addRound',
+  'store.appendStatements round-plan',
+  'store.addContribution',
+  'store.addContribution #4',
+  'store.setRoundPhase checking',
+  'store.appendStatements candidates',
+  'store.appendStatements share-check',
+  'store.setRoundPhase sealed',
+  'store.appendStatements manifest',
+  'store.setRoundPhase certified',
+  'store.setRoundPhase opened',
+  'store.publishRound',
+  'spool.discard',
+]
+
+describe('a coordinator', () => {
+  it('writes what a round is made of, in this order, and publishes its log', () => {
+    expect(WRITES.filter((write) => ESSENTIAL.includes(write))).toEqual(ESSENTIAL)
+    for (const write of ['log.compareAndSwap', 'log.writeCommitted', 'log.publish', 'artifacts.put', 'openings.open']) {
+      expect(WRITES).toContain(write)
+    }
+  })
+
+  it.each(WRITES.flatMap((write) => FATES.map((fate): Death => ({ write, fate }))))(
+    'whose write $write is $fate is followed by one that ends every round, of one set',
+    async (death) => {
+      const what = `${death.write} ${death.fate}`
+      const { job, faults } = await liveThrough([death])
+      const isPublished = await watched.expectWellEnded(job, what)
+      // Only a process that lives on with a fault has somebody to give the job up.
+      if (death.fate === 'lost' || death.fate === 'kept') expect(isPublished, what).toBe(true)
+      else if (!isPublished) expect((await venue.store.findJob(job))?.reason, what).toMatch(/\w/)
+      expect(faults, what).toEqual([])
+      expect(spooled(), what).toEqual([])
+    },
+  )
+})
+
+describe('a round left by coordinators that die', () => {
+  const at = (write: string, fate: Death['fate']): Death => ({ write, fate })
+
+  it('again and again is one round all the way, to which everybody contributes once', async () => {
+    const { job } = await liveThrough([
+      at('store.addRound', 'kept'),
+      at('store.appendStatements round-plan', 'lost'),
+      at('store.addContribution #2', 'kept'),
+      at('store.addContribution #2', 'lost'),
+      at('store.setRoundPhase checking', 'lost'),
+      at('store.setRoundPhase checking', 'kept'),
+      at('store.appendStatements candidates', 'lost'),
+      at('store.appendStatements share-check', 'kept'),
+      at('store.setRoundPhase sealed', 'lost'),
+      at('store.setRoundPhase sealed', 'kept'),
+      at('log.publish', 'kept'),
+      at('store.setRoundPhase certified', 'kept'),
+      at('openings.open', 'kept'),
+      at('store.setRoundPhase opened', 'kept'),
+      at('store.publishRound', 'lost'),
+    ])
+    expect(await watched.expectWellEnded(job, 'fifteen deaths')).toBe(true)
+    const rounds = await venue.store.listRounds(job)
+    expect(rounds[0]).toMatchObject({ round: 1, phase: 'published', step: 'statistics' })
+    const [published] = (await venue.store.listJobEvents(job, 0, 100)).filter(
+      ({ event }) => event.kind === 'round-published',
+    )
+    expect(published.event).toMatchObject({ contributors: venue.parties.map(({ keys }) => keys.holder) })
+  })
+
+  it('leaves the proof that it is dead as far as it came', async () => {
+    let first: Digest | undefined
+    for (const { keys } of venue.parties) {
+      watched.watch(keys.holder, async (request, answer) => {
+        if (request.kind !== 'check-shares') return answer()
+        first ??= request.planDigest
+        return request.planDigest === first ? refused('holder-failed', 'Not this one.') : answer()
+      })
+    }
+    const { job } = await liveThrough([
+      at('store.setRoundPhase abandoned', 'lost'),
+      at('store.setRoundPhase abandoned', 'kept'),
+      at('store.setAbandonment', 'lost'),
+      at('store.setAbandonment', 'kept'),
+      at('store.appendStatements abandonment', 'lost'),
+      at('store.appendStatements abandonment', 'kept'),
+      at('store.setAbandonment', 'kept'),
+      at('store.setAbandonment #2', 'lost'),
+      at('store.setAbandonment #2', 'kept'),
+    ])
+    for (const { keys } of venue.parties) watched.watch(keys.holder)
+    expect(await watched.expectWellEnded(job, 'nine deaths')).toBe(true)
+    const [abandoned, published] = await venue.store.listRounds(job)
+    expect([abandoned.phase, published.phase]).toEqual(['abandoned', 'published'])
+    // The coordinator, and a quorum of the committee.
+    expect(abandoned.abandonment!.signatures.length).toBeGreaterThanOrEqual(4)
+  })
+
+  it('needs no holder to remember: all of them have restarted, too', async () => {
+    const job = (await live(at('store.setRoundPhase certified', 'kept'), undefined))!
+    for (const { keys } of venue.parties) venue.restartHolder(keys.holder)
+    const next = await start()
+    const events = await awaitStatistics(next.coordinator, job)
+    await next.coordinator.cancel(job)
+    await next.stop()
+    expect(await watched.expectWellEnded(job, 'all restarted')).toBe(true)
+    // The ciphertexts are gone from memory: nobody can hash its own any more, and each is named.
+    const unhashed = events.flatMap((event) =>
+      event.kind === 'holder-refused' && event.code === 'ciphertext-not-kept' ? [event.holder] : [],
+    )
+    expect(unhashed.sort()).toEqual(venue.parties.map(({ keys }) => keys.holder).sort())
+  })
+})
