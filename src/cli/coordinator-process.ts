@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { AdmissionDesk, type AdmissionListener } from '../coordinator/admissions.ts'
 import { Coordinator } from '../coordinator/coordinator.ts'
+import { SCHEDULING_DEFAULTS } from '../coordinator/job-scheduler.ts'
 import { OpenRounds } from '../coordinator/open-rounds.ts'
 import type { Clock } from '../coordinator/ports.ts'
 import { openTransparencyLog } from '../coordinator/transparency-log.ts'
@@ -18,6 +19,7 @@ import { startEnrolmentServer } from '../wire/enrolment-service.ts'
 import { HolderSessions } from '../wire/holder-sessions.ts'
 import { startLogServer } from '../wire/log-server.ts'
 import { startServer } from '../wire/server.ts'
+import { holdCoordinatorName } from './coordinator-name.ts'
 import { coordinatorReadiness, observeCoordinator } from './coordinator-observation.ts'
 import { openVenueAdmission } from './venue-admission.ts'
 import { adminListenOf, type VenueFiles } from './venue-files.ts'
@@ -44,7 +46,7 @@ export async function runCoordinator(
   signal: AbortSignal,
 ): Promise<void> {
   const { config, tls, key, logSigner } = venueFiles
-  const { committeeTimeoutMs, gatherMs, venue } = config
+  const { committeeTimeoutMs, gatherMs, venue, maxRunningJobs, maxJobsPerHolder, leaseMs } = config
   await using stack = new AsyncDisposableStack()
   const onFault = (error: unknown) => log.error({ event: 'fault', err: error }, 'a call failed')
 
@@ -52,6 +54,7 @@ export async function runCoordinator(
   const watching = { adminListen: adminListenOf(config), tracesEndpoint: config.tracesEndpoint }
   const observation = stack.adopt(await openObservation(identity, watching, log), (open) => open.close())
   const stateDirectory = resolve(directory, config.state)
+  const { name } = stack.adopt(await holdCoordinatorName(stateDirectory), ({ lock }) => lock.release())
   const stores = await openStores(stateDirectory, databaseUrl)
   const store = stack.adopt(stores.store, (open) => open.close())
   const workers = stack.adopt(await startPayloadWorkers({ threads: config.payloadThreads }), (open) => open.close())
@@ -100,6 +103,8 @@ export async function runCoordinator(
   const coordinator = new Coordinator(
     {
       ...stores,
+      name,
+      scheduling: { ...SCHEDULING_DEFAULTS, maxRunningJobs, maxJobsPerHolder, leaseMs },
       key,
       clock,
       randomness: systemRandomness,
@@ -116,8 +121,11 @@ export async function runCoordinator(
       onJobState: (job, jobState, reason) =>
         log.info({ event: 'job', job, state: jobState, reason }, `job ${jobState}`),
       onFault: (job, error) => log.error({ event: 'fault', job, err: error }, 'a job failed'),
+      onLetGo: (job, reason) => log.warn({ event: 'job-let-go', job }, reason),
+      onQueueFault: (error) => log.error({ event: 'fault', err: error }, 'the queue of jobs cannot be looked at'),
     },
   )
+  sessions.onChange(() => coordinator.wake())
   const parts = {
     ...servedStores,
     ...admission,
@@ -140,6 +148,7 @@ export async function runCoordinator(
     {
       event: 'listening',
       venue,
+      name,
       port: server.port,
       enrolPort: enrolment.port,
       logPort: logServer.port,

@@ -47,6 +47,12 @@ const coordinatorConfigSchema = z.strictObject({
   gatherMs: z.int().min(0).default(15_000),
   /** How long a holder that dropped may take to dial again before its request counts as refused. */
   reconnectGraceMs: z.int().min(0).default(10_000),
+  /** Jobs that this coordinator runs at a time. */
+  maxRunningJobs: z.int().min(1).max(1000).default(8),
+  /** Jobs that a holder takes part in at a time, whichever coordinators run them. */
+  maxJobsPerHolder: z.int().min(1).max(1000).default(2),
+  /** How long a job stays with a coordinator that is not heard of any more, before another takes it up. */
+  leaseMs: z.int().min(1000).max(600_000).default(10_000),
 })
 
 export type CoordinatorConfig = z.output<typeof coordinatorConfigSchema>

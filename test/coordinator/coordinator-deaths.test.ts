@@ -66,7 +66,9 @@ class Life {
     if (!this.#isDead) return call()
     // A port's few synchronous calls are lists of what is there.
     const result = call()
-    return result instanceof Promise ? never() : result
+    if (!(result instanceof Promise)) return result
+    result.catch(() => undefined)
+    return never()
   }
 
   async #take(kind: string, call: () => unknown): Promise<unknown> {
