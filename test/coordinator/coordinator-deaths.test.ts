@@ -31,7 +31,7 @@ interface Death {
 /** Files that a dead process had open; here they would stay so. */
 const unfinished: SpoolWriter[] = []
 afterAll(async () => {
-  for (const writer of unfinished) await writer.abort()
+  for (const writer of unfinished) await writer.close()
 })
 
 const never = () => new Promise<never>(() => {})
@@ -84,7 +84,7 @@ class Life {
     const result = await call()
     if (isLast) this.#die()
     if (!this.#isDead) return result
-    if (kind === 'begin') unfinished.push(result as SpoolWriter)
+    if (kind === 'open') unfinished.push(result as SpoolWriter)
     return never()
   }
 
@@ -115,7 +115,7 @@ async function start(death?: Death) {
       method === 'append' ? `logs ${kindOf((args[0] as Envelope[])[0])}` : named('publishCosigned')(method),
     ),
     spool: life.through(spool, named('discard')),
-    openings: life.through(openings, named('begin')),
+    openings: life.through(openings, named('open')),
     artifacts: life.through(artifacts, named('put')),
     holders: life.through(holders, () => undefined),
   }
@@ -192,7 +192,7 @@ async function expectOneExactSum(job: Digest, what: string): Promise<void> {
   expect(statistics, what).toMatchObject({ exampleCount: 920, positiveCount: 509 })
 }
 
-const spooled = () => readdirSync(join(venue.directory, 'spool/rounds'))
+const spooled = () => readdirSync(join(venue.directory, 'spool'))
 
 /** The durable steps of a round in which nothing goes wrong, in order. */
 const STEPS = [
@@ -212,7 +212,7 @@ const STEPS = [
   'discard',
 ]
 /** Those that the round does not wait for. */
-const ASIDE = ['publishCosigned', 'logs certificate', 'begin']
+const ASIDE = ['publishCosigned', 'logs certificate', 'open']
 
 describe('a coordinator that dies', () => {
   it('would have taken these steps', async () => {
@@ -242,7 +242,7 @@ describe('a coordinator that dies', () => {
       { step: 'logs round-plan', when: 'after' },
       { step: 'publishCosigned', when: 'after' },
       { step: 'becomes certified', when: 'after' },
-      { step: 'begin', when: 'after' },
+      { step: 'open', when: 'after' },
       { step: 'becomes opened', when: 'after' },
       { step: 'becomes opened', when: 'after' },
       { step: 'publishRound', when: 'before' },

@@ -22,19 +22,19 @@ import {
   SUM,
   unobserved,
 } from '../../src/coordinator/ports.ts'
+import { spoolPayload } from '../../src/coordinator/spool-payload.ts'
 import { openTransparencyLog, type TransparencyLog } from '../../src/coordinator/transparency-log.ts'
-import { digestOf } from '../../src/crypto/digest.ts'
 import { statementDigest } from '../../src/crypto/envelope.ts'
 import { startPayloadWorkers } from '../../src/crypto/payload-workers.ts'
 import { systemRandomness } from '../../src/crypto/randomness.ts'
 import { unobservedHolder } from '../../src/observe/holder-observer.ts'
-import { type PayloadReference, payloadDigest } from '../../src/protocol/contribution.ts'
+import type { PayloadReference } from '../../src/protocol/contribution.ts'
 import type { HolderReply, HolderRequest } from '../../src/protocol/holder-messages.ts'
 import { emptyRegistry, registryHead } from '../../src/protocol/registry.ts'
 import { accepted, refused, type Verdict } from '../../src/sluice-error.ts'
-import { openArtifactStore } from '../../src/store/artifact-store.ts'
 import { openCoordinatorStore } from '../../src/store/coordinator-store.ts'
-import { openPayloadSpool } from '../../src/store/payload-spool.ts'
+import { openDirectoryBlobStore } from '../../src/store/directory-blob-store.ts'
+import { type BlobStores, storesOver } from '../../src/store/stores-over.ts'
 import { WireError } from '../../src/wire/wire-error.ts'
 import { coordinatorKey, createParties, floorsOf, type Party } from './round-fixtures.ts'
 import { logKey, logSigner } from './test-log.ts'
@@ -66,9 +66,9 @@ export class InProcessVenue {
   #journals = new Map<string, HolderJournal>()
   #starts = new Map<string, () => HolderAgent>()
   workers!: Awaited<ReturnType<typeof startPayloadWorkers>>
-  artifacts!: Awaited<ReturnType<typeof openArtifactStore>>
-  spool!: Awaited<ReturnType<typeof openPayloadSpool>>
-  openings!: Awaited<ReturnType<typeof openPayloadSpool>>
+  artifacts!: BlobStores['artifacts']
+  spool!: BlobStores['spool']
+  openings!: BlobStores['openings']
   store!: Awaited<ReturnType<typeof openCoordinatorStore>>
   log!: TransparencyLog
 
@@ -80,9 +80,7 @@ export class InProcessVenue {
     const venue = new InProcessVenue()
     venue.parties = await createParties(heartHospitals.map(({ name }) => name))
     venue.workers = venue.#stack.adopt(await startPayloadWorkers({ threads: 1 }), (open) => open.close())
-    venue.artifacts = await openArtifactStore(join(venue.directory, 'artifacts'))
-    venue.spool = await openPayloadSpool(join(venue.directory, 'spool'))
-    venue.openings = await openPayloadSpool(join(venue.directory, 'openings'))
+    Object.assign(venue, storesOver(await openDirectoryBlobStore(venue.directory)))
     venue.store = await openCoordinatorStore({ directory: join(venue.directory, 'database') })
     venue.log = await openTransparencyLog(venue.store, logSigner)
     const trainer = venue.#stack.adopt(openTrainerThread(), (open) => open.close())
@@ -138,24 +136,11 @@ export class InProcessVenue {
 
   #accessFor(holder: string): CoordinatorAccess {
     return {
-      upload: async (plan, chunks) => {
+      upload: async (plan, source) => {
         // As the server does: what is not due now is not taken in.
-        if (!this.openRounds.expectedPayload(plan, holder)) throw new WireError('upload-refused', 'Nothing is due.')
-        const writer = await this.spool.begin(plan, holder)
-        const digests: string[] = []
-        let bytes = 0
-        try {
-          for await (const chunk of chunks) {
-            digests.push(digestOf(chunk))
-            bytes += chunk.length
-            await writer.append(chunk)
-          }
-          await writer.commit()
-        } catch (error) {
-          await writer.abort()
-          throw error
-        }
-        const payload = { digest: payloadDigest(digests), bytes }
+        const parameters = this.openRounds.expectedPayload(plan, holder)
+        if (!parameters) throw new WireError('upload-refused', 'Nothing is due.')
+        const payload = await spoolPayload(this.spool, { planDigest: plan, holder, parameters }, source.chunksFrom(0))
         this.#uploads.set(`${plan}/${holder}`, payload)
         return payload
       },
