@@ -186,11 +186,8 @@ describe('of every queue, the next job', () => {
         )
         const order = queueOrder(queue(jobs)).map((name) => jobs.find((each) => each.job === name)!.submittedBy)
         expect(order.toSorted()).toEqual(submitters.toSorted())
-        const left = new Map(
-          Map.groupBy(submitters, (who) => who)
-            .entries()
-            .map(([who, all]) => [who, all.length]),
-        )
+        const left = new Map<string, number>()
+        for (const who of submitters) left.set(who, (left.get(who) ?? 0) + 1)
         // One at a time: in each stretch of turns, those who still have jobs come once each.
         for (let at = 0; at < order.length; ) {
           const waiting = [...left].filter(([, count]) => count > 0).map(([who]) => who)
