@@ -73,9 +73,9 @@ describe('two jobs over the same holders', () => {
     // Neither has a long way for itself: of the sixteen rounds the last eight are not of one job.
     expect(new Set(order.slice(0, 8)).size).toBe(2)
     expect(new Set(order.slice(8)).size).toBe(2)
-    // Values are rounded at random: two runs of one job differ in the last digits.
-    const [expected, ...accuracies] = await Promise.all([alone, ...both].map((job) => accuracyOf(coordinator, job)))
-    for (const accuracy of accuracies) expect(Math.abs(accuracy - expected)).toBeLessThan(0.02)
+    // Each begins from weights of its own.
+    const accuracies = await Promise.all([alone, ...both].map((job) => accuracyOf(coordinator, job)))
+    for (const accuracy of accuracies) expect(accuracy).toBeGreaterThan(0.7)
     await stop()
   })
 })
