@@ -2,6 +2,7 @@ import { toHex } from '../crypto/digest.ts'
 import {
   type CoordinatorRound,
   closeCollection,
+  closedContributions,
   judgeRound,
   manifestOf,
   orderedChecks,
@@ -10,7 +11,11 @@ import {
   receiveShareCheck,
   sealRound,
 } from '../protocol/coordinator-round.ts'
+import { dealingStatement } from '../protocol/dealing.ts'
 import type { ShareVerdict } from '../protocol/judge-shares.ts'
+import type { RoundLog } from '../protocol/round-log.ts'
+import { shareCheckStatement } from '../protocol/share-check.ts'
+import { bodiesOf } from '../protocol/statement.ts'
 import { askHolders } from './ask-holders.ts'
 import { CoordinatorError } from './coordinator-error.ts'
 import type { NotedCheckpoint } from './logged-requests.ts'
@@ -21,21 +26,32 @@ import {
   type LogEvidence,
   noteRefusal,
   type RoundContext,
+  readLogged,
 } from './round-context.ts'
 
-/** Closes the collection, and has the committee check its shares; durable and logged before any member is asked (§3). */
-export async function checkShares(collected: CoordinatorRound, context: RoundContext): Promise<CoordinatorRound> {
-  const { store, openRounds, clock, key, logged, note } = context
+/** Closes the collection; its candidates are durable before anybody sees them (§3). */
+export async function closeRound(collected: CoordinatorRound, context: RoundContext): Promise<CoordinatorRound> {
+  const { store, openRounds, clock, key } = context
   const closed = closeCollection(collected, drawNonce(context), key, clock.now())
   if (!closed.ok) throw new CoordinatorError('round-abandoned', `The set could not be closed: ${closed.reason}`)
-  let round = closed.value
-  const candidates = round.candidates!
-  await store.setRoundPhase(round.planDigest, 'checking', { candidates })
-  openRounds.set(round)
-  const evidence = await cosignedRange(round, await logged.append([candidates]), context)
-  const { planDigest } = round
+  await store.setRoundPhase(collected.planDigest, 'checking', { candidates: closed.value.candidates })
+  openRounds.set(closed.value)
+  return closed.value
+}
+
+/**
+ * Has the committee check its shares of the candidates, which are logged before any member is asked (§3). What another life of
+ * this process has logged of it, whole or not at all, is what the set is sealed by: nobody is asked again.
+ */
+export async function checkShares(closed: CoordinatorRound, context: RoundContext): Promise<CoordinatorRound> {
+  const candidates = closed.candidates!
+  const evidence = await cosignedRange(closed, await context.logged.append([candidates]), context)
+  const log = readLogged(closed, evidence, context)
+  if (log.checks.length > 0) return takeLogged(closed, log)
+  const { planDigest } = closed
   const ask = askOnLog(evidence, context, (shown) => ({ kind: 'check-shares', planDigest, candidates, ...shown }))
   using surplus = new SurplusPatience(dutySignal(context))
+  let round = closed
   for await (const { holder, verdict } of askHolders(round.plan.committee.members, ask, surplus.signal)) {
     if (!verdict.ok || verdict.value.kind !== 'share-check') {
       noteRefusal(holder, verdict, context)
@@ -43,11 +59,20 @@ export async function checkShares(collected: CoordinatorRound, context: RoundCon
     }
     const received = receiveShareCheck(round, holder, verdict.value.envelope)
     if (received.ok) round = received.value
-    else note({ holder, code: received.code, reason: received.reason })
+    else context.note({ holder, code: received.code, reason: received.reason })
     if (round.checks.size === round.plan.committee.threshold) surplus.begin()
   }
   context.signal.throwIfAborted()
   return isUnanimous(round) ? round : explainShares(round, evidence, context)
+}
+
+/** The round with the share checks and dealings that its log has. */
+export function takeLogged(round: CoordinatorRound, { checks, dealings }: RoundLog): CoordinatorRound {
+  return {
+    ...round,
+    checks: new Map(checks.map((check) => [bodiesOf(shareCheckStatement, [check])[0].member, check])),
+    dealings: new Map(dealings.map((dealing) => [bodiesOf(dealingStatement, [dealing])[0].holder, dealing])),
+  }
 }
 
 function isUnanimous(round: CoordinatorRound): boolean {
@@ -65,7 +90,8 @@ export async function explainShares(
   const candidates = disputed.candidates!
   const ask = askOnLog(evidence, context, (shown) => ({ kind: 'explain-shares', planDigest, candidates, ...shown }))
   let round = disputed
-  for await (const { holder, verdict } of askHolders([...round.contributions.keys()], ask, dutySignal(context))) {
+  const candidateHolders = closedContributions(disputed).map(({ contribution }) => contribution.holder)
+  for await (const { holder, verdict } of askHolders(candidateHolders, ask, dutySignal(context))) {
     if (!verdict.ok || verdict.value.kind !== 'dealing') {
       noteRefusal(holder, verdict, context)
       continue
@@ -111,11 +137,14 @@ function drawNonce({ randomness }: RoundContext): string {
   return toHex(nonce)
 }
 
+/** A round with its manifest, and a checkpoint of the log that covers it. */
+export interface SealedRound {
+  readonly round: CoordinatorRound
+  readonly checkpoint: NotedCheckpoint
+}
+
 /** Closes the set: checks are logged, then the manifest is durable, then logged; only then any member sees it (§4.3). */
-export async function sealContributions(
-  round: CoordinatorRound,
-  context: RoundContext,
-): Promise<{ readonly round: CoordinatorRound; readonly checkpoint: NotedCheckpoint }> {
+export async function sealContributions(round: CoordinatorRound, context: RoundContext): Promise<SealedRound> {
   const sealed = sealRound(round, context.key, context.clock.now())
   if (!sealed.ok) throw new CoordinatorError('round-abandoned', `The set could not be sealed: ${sealed.reason}`)
   const { manifest } = sealed.value

@@ -1,30 +1,32 @@
-import type { CoordinatorRound } from '../protocol/coordinator-round.ts'
-import { receiveContribution } from '../protocol/coordinator-round.ts'
-import { askHolders } from './ask-holders.ts'
+import type { CollectionRule } from '../learning/job-specification.ts'
+import { type CoordinatorRound, receiveContribution } from '../protocol/coordinator-round.ts'
+import { countOrganisations, findMember } from '../protocol/round-plan.ts'
+import { refused } from '../sluice-error.ts'
+import { type AskHolder, askHolders, type HolderAnswer } from './ask-holders.ts'
 import type { NotedCheckpoint } from './logged-requests.ts'
 import { noteRefusal, type RoundContext } from './round-context.ts'
 
-/** Sends the plan, and takes in contributions until every holder has answered or the plan's time is over (§4.2). */
+/**
+ * Sends the plan to those whose contribution is not stored yet, and takes in contributions until every holder has answered, the
+ * plan's time is over, or the job's rule closes the collection (§4.2, docs/adr/0015). A holder that another life of this process
+ * has asked answers the same plan with the same contribution.
+ */
 export async function collectContributions(
   planned: CoordinatorRound,
   checkpoint: NotedCheckpoint,
   context: RoundContext,
 ): Promise<CoordinatorRound> {
-  const { store, openRounds, clock, note, logged } = context
-  const holders = planned.plan.cohort.map(({ holder }) => holder)
-  const evidence = {
-    plan: planned.planEnvelope,
-    range: await logged.range(planned.plan.after.size, checkpoint),
-    job: await logged.logged(context.job, checkpoint),
-    publications: await Promise.all(context.publications.map((each) => logged.logged(each, checkpoint))),
-    abandonments: context.abandonments,
-  }
-  const ask = (holder: string, signal: AbortSignal) =>
-    logged.ask(holder, checkpoint, (known) => ({ kind: 'contribute', checkpoint: known, ...evidence }), signal)
+  const { store, openRounds, clock, note } = context
+  const holders = planned.plan.cohort.map(({ holder }) => holder).filter((name) => !planned.contributions.has(name))
   const timeLeftMs = Date.parse(planned.plan.collectUntil) - clock.now().getTime()
-  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(Math.max(0, timeLeftMs))])
+  // Its time was over while nobody carried it on: it closes with what it has.
+  if (timeLeftMs <= 0) return planned
+  using closing = new Closing(context.collection)
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(timeLeftMs), closing.signal])
   let round = planned
-  for await (const { holder, verdict } of askHolders(holders, ask, signal)) {
+  closing.consider(round)
+  for await (const answer of askHolders(holders, await contributeRequest(planned, checkpoint, context), signal)) {
+    const { holder, verdict } = closing.nameLate(answer)
     if (!verdict.ok || verdict.value.kind !== 'contribution') {
       noteRefusal(holder, verdict, context)
       continue
@@ -39,7 +41,60 @@ export async function collectContributions(
     round = received.value
     openRounds.set(round)
     context.observer.contributed(holder, uploaded.bytes)
+    closing.consider(round)
   }
   context.signal.throwIfAborted()
   return round
+}
+
+/** Asks a holder for its contribution, with all that it holds the plan against. */
+async function contributeRequest(
+  { plan, planEnvelope }: CoordinatorRound,
+  checkpoint: NotedCheckpoint,
+  { logged, job, publications, abandonments }: RoundContext,
+): Promise<AskHolder> {
+  const evidence = {
+    plan: planEnvelope,
+    range: await logged.range(plan.after.size, checkpoint),
+    job: await logged.logged(job, checkpoint),
+    publications: await Promise.all(publications.map((each) => logged.logged(each, checkpoint))),
+    abandonments,
+  }
+  return (holder, signal) =>
+    logged.ask(holder, checkpoint, (known) => ({ kind: 'contribute', checkpoint: known, ...evidence }), signal)
+}
+
+/**
+ * Ends a collection `graceMs` after the contribution that makes the quorum; never, for a job without a rule. Fewer organisations
+ * than the plan demands are no quorum, however many contributions they give.
+ */
+class Closing {
+  readonly signal: AbortSignal
+  readonly #over = new AbortController()
+  readonly #rule: CollectionRule | undefined
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(rule: CollectionRule | undefined) {
+    this.#rule = rule
+    this.signal = this.#over.signal
+  }
+
+  consider({ plan, contributions }: CoordinatorRound): void {
+    if (!this.#rule || this.#timer || contributions.size < this.#rule.quorum) return
+    const organisations = countOrganisations([...contributions.keys()].map((holder) => findMember(plan, holder)!))
+    if (organisations < plan.minContributors) return
+    this.#timer = setTimeout(() => this.#over.abort(), this.#rule.graceMs)
+  }
+
+  /** Who was waited for when the collection closed is late, and not one that the plan's time is over for. */
+  nameLate(answer: HolderAnswer): HolderAnswer {
+    const { holder, verdict } = answer
+    if (!this.signal.aborted || verdict.ok || verdict.code !== 'deadline-passed') return answer
+    const reason = `The round closed with its quorum before ${holder} answered: a later contribution is refused.`
+    return { holder, verdict: refused('collection-closed', reason) }
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer)
+  }
 }

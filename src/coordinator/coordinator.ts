@@ -4,6 +4,7 @@ import { statementDigest } from '../crypto/envelope.ts'
 import { type JobSpecification, jobStatement, parseJobSpecification } from '../learning/job-specification.ts'
 import { signStatement } from '../protocol/statement.ts'
 import { CoordinatorError } from './coordinator-error.ts'
+import { endRounds } from './end-rounds.ts'
 import { queueOrder, whyNotNow } from './job-queue.ts'
 import { CANCELLED, JobScheduler, type SchedulingOptions } from './job-scheduler.ts'
 import { LoggedRequests } from './logged-requests.ts'
@@ -52,7 +53,8 @@ export class Coordinator implements JobDesk {
     const notify = (job: Digest) => void this.#changes.emit(job)
     this.#scheduler = new JobScheduler(this.#parts, {
       run: (record, store, signal) => runJob(record, { ...this.#parts, store, notify }, signal),
-      setState: (job, state, reason) => this.#setState(job, state, reason),
+      setState: (job, state) => this.#setState(job, state),
+      end: (job, state, reason) => this.#endWithRounds(job, state, reason),
       onFault: (job, fault) => listener.onFault(job, fault),
       onLetGo: (job, reason) => listener.onLetGo?.(job, reason),
       onQueueFault: (fault) => listener.onQueueFault?.(fault),
@@ -69,7 +71,7 @@ export class Coordinator implements JobDesk {
     }
   }
 
-  /** Stops at once, and gives its jobs back. Whoever has them next goes on with a sealed round where it stands, without an unsealed one. */
+  /** Stops at once, and gives its jobs back. Whoever has them next goes on, with the open round from where it stands. */
   stop(): void {
     this.#scheduler.stop()
   }
@@ -77,6 +79,12 @@ export class Coordinator implements JobDesk {
   /** Looks at the queue now: a holder has come, say. */
   wake(): void {
     this.#scheduler.wake()
+  }
+
+  /** What a job leaves open ends with it. */
+  async #endWithRounds(job: Digest, state: 'cancelled' | 'failed', reason: string): Promise<boolean> {
+    await endRounds(job, reason, this.#parts)
+    return this.#setState(job, state, reason)
   }
 
   /** @returns false, and tells nobody, when the job had ended otherwise before. */
@@ -203,7 +211,7 @@ export class Coordinator implements JobDesk {
     if (state === 'ended') return false
     if (this.#scheduler.cancel(job)) return true
     // Whoever has it sees that it is wanted no more when it renews its lease, or takes it up, at the latest.
-    return state === 'leased' || this.#setState(job, 'cancelled', CANCELLED)
+    return state === 'leased' || this.#endWithRounds(job, 'cancelled', CANCELLED)
   }
 
   async output(job: Digest, digest: Digest): Promise<Uint8Array> {

@@ -10,7 +10,6 @@ const WRITES = [
   'setRoundPhase',
   'setAbandonment',
   'publishRound',
-  'abandonUnsealedRounds',
 ] as const satisfies readonly (keyof CoordinatorStore)[]
 
 /** A job that this process works on, as long as its lease lasts. */

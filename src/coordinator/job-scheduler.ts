@@ -2,9 +2,9 @@ import type { Digest } from '../crypto/digest.ts'
 import { SluiceError } from '../sluice-error.ts'
 import { JobLease } from './job-lease.ts'
 import { nextJob, type QueueRoom } from './job-queue.ts'
+import { isTriedAgain, RETRIES_MAX, retryPauseMs } from './job-retries.ts'
 import { pause } from './pause.ts'
 import type { Claimant, ClaimedJob, CoordinatorStore, HolderDirectory, JobRecord, VenueRegistry } from './ports.ts'
-import { isTransient, RETRIES_MAX, retryPauseMs } from './transient-faults.ts'
 
 /** How many jobs at a time, and how leases of them are kept. */
 export interface SchedulingOptions {
@@ -44,8 +44,10 @@ export interface SchedulerParts {
 export interface JobWork {
   /** Works on a job to its end. Rejects with what ended it, or with the signal's reason. */
   run(record: JobRecord, store: CoordinatorStore, signal: AbortSignal): Promise<void>
-  /** @returns false when the job had ended otherwise before */
-  setState(job: Digest, state: 'running' | 'completed' | 'failed' | 'cancelled', reason?: string): Promise<boolean>
+  /** @returns false when the job had ended otherwise before, or is to be cancelled */
+  setState(job: Digest, state: 'running' | 'completed'): Promise<boolean>
+  /** Ends a job, and what it has left open. @returns false when it had ended otherwise before */
+  end(job: Digest, state: 'failed' | 'cancelled', reason: string): Promise<boolean>
   /** The job failed, for its own reasons. */
   onFault(job: Digest, fault: unknown): void
   /** The job is not this process's any more, or is tried again later; with the reason, for the process's log. */
@@ -183,7 +185,7 @@ export class JobScheduler {
       await this.#work.run(record, lease.guard(store), lease.signal)
       // The store decides which was first: whoever was told that the job is cancelled is not shown a completed one.
       if (await this.#work.setState(record.job, 'completed')) return
-      await this.#work.setState(record.job, 'cancelled', CANCELLED)
+      await this.#work.end(record.job, 'cancelled', CANCELLED)
     } catch (fault) {
       await this.#endBadly(claimant, lease, fault, outputsBefore)
     }
@@ -191,14 +193,14 @@ export class JobScheduler {
 
   async #cancelUnbegun(job: Digest): Promise<void> {
     const record = await this.#parts.store.findJob(job)
-    if (!record?.endedAt) await this.#work.setState(job, 'cancelled', CANCELLED)
+    if (!record?.endedAt) await this.#work.end(job, 'cancelled', CANCELLED)
   }
 
   async #endBadly(claimant: Claimant, lease: JobLease, fault: unknown, outputsBefore: number): Promise<void> {
     const { store } = this.#parts
     const { job } = lease
     if (lease.isCancelled) {
-      await this.#work.setState(job, 'cancelled', CANCELLED)
+      await this.#work.end(job, 'cancelled', CANCELLED)
       return
     }
     if (this.#stopping.signal.aborted) return store.giveBackJob(claimant, job)
@@ -209,9 +211,9 @@ export class JobScheduler {
       // The store is away: the lease runs out by itself, and the job is taken up again.
       return this.#work.onLetGo(job, reasonOf(away))
     }
-    if (lease.isCancelled) return void (await this.#work.setState(job, 'cancelled', CANCELLED))
+    if (lease.isCancelled) return void (await this.#work.end(job, 'cancelled', CANCELLED))
     if (lease.isLost) return this.#work.onLetGo(job, reasonOf(lease.signal.reason))
-    if (!isTransient(fault)) return this.#fail(job, fault)
+    if (!isTriedAgain(fault)) return this.#fail(job, fault)
     await this.#retryLater(claimant, lease, fault, outputsBefore)
   }
 
@@ -229,7 +231,7 @@ export class JobScheduler {
 
   async #fail(job: Digest, fault: unknown): Promise<void> {
     this.#work.onFault(job, fault)
-    await this.#work.setState(job, 'failed', reasonOf(fault))
+    await this.#work.end(job, 'failed', reasonOf(fault))
   }
 
   async #keepLeases(claimant: Claimant): Promise<void> {

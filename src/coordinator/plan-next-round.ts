@@ -67,6 +67,26 @@ export async function gatherCohort(
   }
 }
 
+/**
+ * Waits until as many of a round's committee are connected as its duties need: after a restart of the coordinator holders dial again
+ * one by one, and a round is not to fail for the lack of those that are on their way. Who is still away then has the grace of
+ * every request; when too few come in time, the round goes on and says so.
+ */
+export async function awaitCommittee(
+  { committee }: RoundPlan,
+  { clock, holders }: Pick<GatheringParts, 'clock' | 'holders'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const until = clock.now().getTime() + ENOUGH_HOLDERS_MS
+  for (;;) {
+    signal.throwIfAborted()
+    const connected = new Set(holders.connected())
+    const present = committee.members.filter((name) => connected.has(name)).length
+    if (present >= committee.threshold || clock.now().getTime() > until) return
+    await clock.sleep(POLL_MS, signal)
+  }
+}
+
 /** The plan of one step over a cohort. The committee follows from the job and the round number (protocol §3). */
 export function planStep(
   job: Digest,

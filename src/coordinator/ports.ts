@@ -328,11 +328,6 @@ export interface CoordinatorStore {
   publishRound(planDigest: Digest, publication: Envelope, output: JobOutput, at: Date, event: JobEvent): Promise<void>
   /** In the order of planning. */
   listRounds(job: Digest): Promise<RoundRecord[]>
-  /**
-   * Abandons every round whose set is not sealed yet: what a dead process left, and what nobody can have opened. @returns
-   * the plans of those that this call abandoned; a repeat finds none of them.
-   */
-  abandonUnsealedRounds(job: Digest, reason: string): Promise<Digest[]>
   /** A round with its contributions, as it was last stored; share checks and share sums are not. @throws StoreError `not-found` */
   loadRound(planDigest: Digest): Promise<CoordinatorRound>
 

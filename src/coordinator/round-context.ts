@@ -2,11 +2,13 @@ import type { Envelope } from '../crypto/envelope.ts'
 import type { PayloadWorkers } from '../crypto/payload-workers.ts'
 import type { Randomness } from '../crypto/randomness.ts'
 import type { StatementKey } from '../crypto/statement-key.ts'
+import type { CollectionRule } from '../learning/job-specification.ts'
 import type { AddCheckpointRequest } from '../log/witness-wire.ts'
 import type { CoordinatorRound } from '../protocol/coordinator-round.ts'
 import type { HolderRequest } from '../protocol/holder-messages.ts'
-import type { RangeEvidence } from '../protocol/round-log.ts'
+import { type RangeEvidence, type RoundLog, readRoundLog } from '../protocol/round-log.ts'
 import type { AskHolder } from './ask-holders.ts'
+import { CoordinatorError } from './coordinator-error.ts'
 import type { LoggedRequests, NotedCheckpoint } from './logged-requests.ts'
 import type { OpenRounds } from './open-rounds.ts'
 import type { Clock, CoordinatorStore, HolderDirectory, PayloadSpool, RoundObserver } from './ports.ts'
@@ -45,6 +47,8 @@ export interface RoundContext extends RoundParts {
   readonly publications: readonly Envelope[]
   /** Of earlier plans of the same question, each with t signatures. */
   readonly abandonments: readonly Envelope[]
+  /** The job's rule for closing early; everybody is waited for without one. */
+  readonly collection?: CollectionRule
   readonly note: (note: HolderNote) => void
   readonly signal: AbortSignal
 }
@@ -75,8 +79,27 @@ export async function cosignedRange(
   latest: NotedCheckpoint,
   context: RoundContext,
 ): Promise<LogEvidence> {
-  const checkpoint = await cosign(round, latest, context)
-  return { checkpoint, range: await context.logged.range(round.plan.after.size, checkpoint) }
+  return evidenceUnder(round, await cosign(round, latest, context), context)
+}
+
+/** Everything under a checkpoint since the plan was made. */
+export async function evidenceUnder(
+  { plan }: CoordinatorRound,
+  checkpoint: NotedCheckpoint,
+  { logged }: RoundContext,
+): Promise<LogEvidence> {
+  return { checkpoint, range: await logged.range(plan.after.size, checkpoint) }
+}
+
+/** What the log says of a round: what its holders read there, and what another life of this process has put there. */
+export function readLogged(
+  { plan, planEnvelope }: CoordinatorRound,
+  { checkpoint, range }: LogEvidence,
+  { key }: RoundContext,
+): RoundLog {
+  const log = readRoundLog(plan, planEnvelope, range, checkpoint, key.publicKey)
+  if (!log.ok) throw new CoordinatorError('round-abandoned', `The log of the round cannot be read: ${log.reason}`)
+  return log.value
 }
 
 /** Asks each holder from the tree that it knows. */

@@ -11,10 +11,11 @@ import type { RoundPlan } from '../protocol/round-plan.ts'
 import { parseStatement, signStatement } from '../protocol/statement.ts'
 import { collectAbandonments } from './abandonments.ts'
 import { CoordinatorError } from './coordinator-error.ts'
-import { type GatheringParts, gatherCohort, planStep } from './plan-next-round.ts'
+import { awaitCommittee, type GatheringParts, gatherCohort, planStep } from './plan-next-round.ts'
 import type { ArtifactStore, JobEvent, JobOutput, JobRecord } from './ports.ts'
 import type { HolderNote, RoundParts } from './round-context.ts'
-import { manifestDigest, type OpenedRound, resumeRound, runRound } from './run-round.ts'
+import { carryRound, manifestDigest, type OpenedRound, runRound } from './run-round.ts'
+import { isTransient } from './transient.ts'
 
 /** What jobs run on. */
 export interface JobParts extends RoundParts, GatheringParts {
@@ -38,8 +39,8 @@ interface JobProgress {
   model: { readonly version: number; readonly digest: Digest }
   /** By the digest of their output. */
   readonly publications: Map<Digest, Envelope>
-  /** A round that a dead process left sealed: the next step goes on with it. */
-  sealed?: CoordinatorRound
+  /** A round that another life of the process left open: the next step goes on with it. */
+  open?: CoordinatorRound
   /** Of the round that was published last in this life of the process. */
   lastPlan?: RoundPlan
   /** A round was abandoned: its question may have been asked before. */
@@ -47,12 +48,11 @@ interface JobProgress {
 }
 
 /**
- * Runs a job to its end, or on from where a dead process left it: what earlier rounds published is kept, a round that
- * was sealed goes on, one that was not is abandoned and planned anew under another number. Outputs: `statistics`, `model` (version 0 is the initial
- * one), `evaluation`.
+ * Runs a job to its end, or on from where a dead process left it: what earlier rounds published is kept, and a round that was open
+ * goes on from its phase. Outputs: `statistics`, `model` (version 0 is the initial one), `evaluation`.
  *
  * @throws CoordinatorError `too-few-holders`, `round-abandoned` when a step fails three times in a row; LearningError;
- *   the signal's reason.
+ *   StoreError, and then all is as it was stored; the signal's reason.
  */
 export async function runJob(record: JobRecord, parts: JobParts, signal: AbortSignal): Promise<void> {
   const progress = await resumeProgress(record, parts)
@@ -95,11 +95,9 @@ export function readJob(record: JobRecord): Job {
 async function resumeProgress(record: JobRecord, parts: JobParts): Promise<JobProgress> {
   const { store, spool } = parts
   const { specification } = readJob(record)
-  await store.abandonUnsealedRounds(record.job, 'the coordinator was restarted')
   const outputs = await store.listJobOutputs(record.job)
   const rounds = await store.listRounds(record.job)
-  // All of them, not only those abandoned just now: an earlier start may have died between the two steps. So may one that
-  // had just published its last round.
+  // An earlier life may have died between the end of a round and this.
   const last = rounds.at(-1)
   for (const { phase, planDigest } of rounds) {
     if (phase === 'abandoned' || (phase === 'published' && planDigest === last?.planDigest)) {
@@ -111,8 +109,7 @@ async function resumeProgress(record: JobRecord, parts: JobParts): Promise<JobPr
     specification,
     absent: new Set(),
     publications: new Map(rounds.flatMap(({ publication }) => (publication ? [byOutput(publication)] : []))),
-    sealed:
-      last && !['published', 'abandoned'].includes(last.phase) ? await store.loadRound(last.planDigest) : undefined,
+    open: last && !['published', 'abandoned'].includes(last.phase) ? await store.loadRound(last.planDigest) : undefined,
     hasAbandoned: rounds.some(({ phase }) => phase === 'abandoned'),
     nextRound: Math.max(0, ...rounds.map(({ round }) => round)) + 1,
     statistics: latest(outputs, 'statistics')?.digest,
@@ -149,13 +146,13 @@ async function runStep(
   signal: AbortSignal,
 ): Promise<JobOutput> {
   for (let attempt = 1; ; attempt++) {
-    const { sealed } = progress
-    progress.sealed = undefined
-    const round = sealed ? sealed.plan.round : progress.nextRound++
+    const { open } = progress
+    progress.open = undefined
+    const round = open ? open.plan.round : progress.nextRound++
     try {
       return await parts.observer.round({ job: progress.record.job, round, step }, async () => {
-        const opened = sealed
-          ? await goOn(sealed, inputs, progress, parts, signal)
+        const opened = open
+          ? await goOn(open, inputs, progress, parts, signal)
           : await planAndRun(step, round, inputs, progress, parts, signal)
         return parts.observer.part('publish', async () => {
           const publishing = performance.now()
@@ -193,6 +190,7 @@ async function orDiscard<T>({ round }: OpenedRound, parts: JobParts, work: Promi
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     parts.openRounds.delete(round.planDigest)
+    if (isTransient(error)) throw error
     await parts.store.setRoundPhase(round.planDigest, 'abandoned', { reason })
     await parts.spool.discard(round.planDigest)
     throw error
@@ -207,7 +205,7 @@ async function planAndRun(
   parts: JobParts,
   signal: AbortSignal,
 ): Promise<OpenedRound> {
-  const { record, specification, absent, hasAbandoned } = progress
+  const { record, specification, absent } = progress
   const cohort = await parts.observer.part('gather', () => gatherCohort(specification, absent, parts, signal))
   const plan = planStep(
     record.job,
@@ -220,8 +218,7 @@ async function planAndRun(
     parts.clock.now(),
     parts.randomness,
   )
-  const rounds = hasAbandoned ? await parts.store.listRounds(record.job) : []
-  const abandonments = await collectAbandonments(questionOf(plan), rounds, parts, signal)
+  const abandonments = await proveAbandoned(plan, progress, parts, signal)
   await emit(
     record.job,
     { kind: 'round-planned', round, step, holders: plan.cohort.map(({ holder }) => holder) },
@@ -232,21 +229,37 @@ async function planAndRun(
   )
 }
 
-function goOn(
-  sealed: CoordinatorRound,
+/** Goes on with a round from its phase, when those are back who have to speak in it. */
+async function goOn(
+  open: CoordinatorRound,
   inputs: StepInputs,
   progress: JobProgress,
   parts: JobParts,
   signal: AbortSignal,
 ): Promise<OpenedRound> {
-  return withNotes(sealed.plan.round, progress, parts, (note) =>
-    resumeRound(sealed, { ...parts, ...evidenceOf(inputs, progress), abandonments: [], note, signal }),
+  await parts.observer.part('gather', () => awaitCommittee(open.plan, parts, signal))
+  const isCollecting = open.phase === 'collecting'
+  const abandonments = isCollecting ? await proveAbandoned(open.plan, progress, parts, signal) : []
+  return withNotes(open.plan.round, progress, parts, (note) =>
+    carryRound(open, { ...parts, ...evidenceOf(inputs, progress), abandonments, note, signal }),
   )
 }
 
-function evidenceOf(inputs: StepInputs, { record, publications }: JobProgress) {
+/** That earlier rounds of a plan's question are dead, so that holders may answer it again. */
+async function proveAbandoned(
+  plan: RoundPlan,
+  { record, hasAbandoned }: JobProgress,
+  parts: JobParts,
+  signal: AbortSignal,
+): Promise<Envelope[]> {
+  const rounds = hasAbandoned ? await parts.store.listRounds(record.job) : []
+  return collectAbandonments(questionOf(plan), rounds, parts, signal)
+}
+
+function evidenceOf(inputs: StepInputs, { record, specification, publications }: JobProgress) {
   return {
     job: record.envelope,
+    collection: specification.collection,
     publications: Object.values(inputs).flatMap((digest) => publications.get(digest) ?? []),
   }
 }

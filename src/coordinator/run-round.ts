@@ -1,13 +1,16 @@
 import type { Digest } from '../crypto/digest.ts'
-import { type Envelope, statementDigest } from '../crypto/envelope.ts'
-import { advanceRound, type CoordinatorRound, manifestOf, planRound } from '../protocol/coordinator-round.ts'
+import { statementDigest } from '../crypto/envelope.ts'
+import {
+  advanceRound,
+  type CoordinatorRound,
+  closedContributions,
+  manifestOf,
+  planRound,
+} from '../protocol/coordinator-round.ts'
 import type { SignedHash } from '../protocol/publication.ts'
-import { readRoundLog } from '../protocol/round-log.ts'
 import type { RoundPlan } from '../protocol/round-plan.ts'
-import { shareCheckStatement } from '../protocol/share-check.ts'
-import { bodiesOf } from '../protocol/statement.ts'
 import { certifyManifest, logCertificate, logForm } from './certify-manifest.ts'
-import { checkShares, sealContributions } from './check-shares.ts'
+import { checkShares, closeRound, type SealedRound, sealContributions, takeLogged } from './check-shares.ts'
 import { collectContributions } from './collect-contributions.ts'
 import { collectHashes, type HashCollection } from './collect-hashes.ts'
 import { CoordinatorError } from './coordinator-error.ts'
@@ -16,7 +19,8 @@ import type { NotedCheckpoint } from './logged-requests.ts'
 import type { OpenedAggregate } from './open-aggregate.ts'
 import { openSum } from './open-sum.ts'
 import type { RoundDurations } from './ports.ts'
-import { cosign, cosignedRange, type RoundContext } from './round-context.ts'
+import { cosign, cosignedRange, evidenceUnder, type RoundContext, readLogged } from './round-context.ts'
+import { isTransient } from './transient.ts'
 
 /** What a round came to, before the job has made something of it. */
 export interface OpenedRound extends OpenedAggregate {
@@ -32,73 +36,61 @@ export interface OpenedRound extends OpenedAggregate {
 }
 
 /**
- * One protected round, from the plan to the opened sum (protocol §4.1–4.6, docs/adr/0009). Every transition is stored before it
- * has an effect. A round that cannot go on is abandoned with the reason, and its ciphertexts are forgotten.
+ * One protected round, from the plan to the opened sum (protocol §4.1–4.6, docs/adr/0009).
  *
- * @throws CoordinatorError `round-abandoned`; the signal's reason when it fires.
+ * @throws as {@link carryRound}; `StoreError` when the plan could not be stored, and then nobody has seen it
  */
 export async function runRound(plan: RoundPlan, context: RoundContext): Promise<OpenedRound> {
   const planned = planRound(plan, context.key)
   await context.store.addRound(planned)
-  context.openRounds.set(planned)
-  context.observer.planned(planned.planDigest, plan.cohort.length)
-  try {
-    return await carryRound(planned, context)
-  } catch (error) {
-    throw await abandonRound(planned.planDigest, error, context)
-  }
+  return carryRound(planned, context)
 }
 
 /**
- * Goes on with a round that a dead process left sealed, certified or opened: its set stands, its committee may have
- * answered, and asking the question again is not possible (docs/adr/0009). Members that are asked again give the same answers.
+ * Carries a round from where it is stored to be, whoever left it there, to its opened sum (docs/adr/0015). Every transition is
+ * stored before it has an effect, and whoever is asked again answers the same: so a round that a dead process left goes on from
+ * any phase. One that cannot go on is abandoned with the reason, and its ciphertexts are forgotten.
  *
- * @throws as {@link runRound}
+ * @throws CoordinatorError `round-abandoned`; the signal's reason when it fires; what {@link isTransient} names, and then the round
+ *   stays as it is stored.
  */
-export async function resumeRound(round: CoordinatorRound, context: RoundContext): Promise<OpenedRound> {
+export async function carryRound(round: CoordinatorRound, context: RoundContext): Promise<OpenedRound> {
   context.openRounds.set(round)
   context.observer.planned(round.planDigest, round.plan.cohort.length)
+  const clock = stopwatch()
   try {
-    const clock = stopwatch()
-    const checkpoint = await context.logged.append([round.planEnvelope, logForm(round.manifest!)])
-    const checks = await readChecks(round, checkpoint, context)
-    const phase = round.phase === 'sealed' ? 'sealed' : 'certified'
-    const earlier = { planMs: 0, collectMs: 0, checkMs: 0 }
-    return await openSealed({ ...round, checks, phase }, checkpoint, earlier, clock, context)
+    const collected = await reachCandidates(round, clock, context)
+    const sealed = await reachSeal(collected.round, context)
+    const earlier = { planMs: collected.planMs, collectMs: collected.collectMs, checkMs: clock() }
+    return await openSealed(sealed.round, sealed.checkpoint, earlier, clock, context)
   } catch (error) {
     throw await abandonRound(round.planDigest, error, context)
   }
 }
 
-/** The share checks of a round that another life of the process collected: its log has them. */
-async function readChecks(
-  { plan, planEnvelope }: CoordinatorRound,
-  checkpoint: NotedCheckpoint,
-  { logged, key }: RoundContext,
-): Promise<ReadonlyMap<string, Envelope>> {
-  const log = readRoundLog(
-    plan,
-    planEnvelope,
-    await logged.range(plan.after.size, checkpoint),
-    checkpoint,
-    key.publicKey,
-  )
-  if (!log.ok) throw new CoordinatorError('round-abandoned', `The log of the round cannot be read: ${log.reason}`)
-  return new Map(log.value.checks.map((check) => [bodiesOf(shareCheckStatement, [check])[0].member, check]))
+/** Collects until the round has candidates; one that has them has collected before. */
+async function reachCandidates(round: CoordinatorRound, clock: () => number, context: RoundContext) {
+  if (round.phase !== 'collecting') return { round, planMs: 0, collectMs: 0 }
+  const { observer } = context
+  const cosigned = await observer.part('plan', () => logPlan(round, context))
+  const planMs = clock()
+  const collected = await observer.part('collect', () => collectContributions(round, cosigned, context))
+  return { round: await closeRound(collected, context), planMs, collectMs: clock() }
 }
 
-async function carryRound(planned: CoordinatorRound, context: RoundContext): Promise<OpenedRound> {
-  const { observer } = context
-  const clock = stopwatch()
-  const cosigned = await observer.part('plan', () => logPlan(planned, context))
-  const planMs = clock()
-  const collected = await observer.part('collect', () => collectContributions(planned, cosigned, context))
-  const collectMs = clock()
-  const sealed = await observer.part('check', async () =>
-    sealContributions(await checkShares(collected, context), context),
-  )
-  const checkMs = clock()
-  return openSealed(sealed.round, sealed.checkpoint, { planMs, collectMs, checkMs }, clock, context)
+/**
+ * Has shares checked until the round has a manifest. The set of one that has it stands: its committee may have answered, and
+ * asking the question again is not possible (docs/adr/0009).
+ */
+async function reachSeal(round: CoordinatorRound, context: RoundContext): Promise<SealedRound> {
+  if (round.phase === 'checking') {
+    return context.observer.part('check', async () => sealContributions(await checkShares(round, context), context))
+  }
+  const checkpoint = await context.logged.append([round.planEnvelope, logForm(round.manifest!)])
+  const checked = takeLogged(round, readLogged(round, await evidenceUnder(round, checkpoint, context), context))
+  // An opened sum was in the memory of a process that is no more: it is opened again.
+  const phase = round.phase === 'sealed' ? 'sealed' : 'certified'
+  return { round: { ...checked, phase }, checkpoint }
 }
 
 async function logPlan(planned: CoordinatorRound, context: RoundContext) {
@@ -175,7 +167,7 @@ async function finishRound(
 }
 
 function describeContributions(round: CoordinatorRound) {
-  const received = [...round.contributions.values()]
+  const received = closedContributions(round)
   return {
     contributors: manifestOf(round).contributions.map(({ holder }) => holder),
     ciphertextBytes: Math.max(...received.map(({ contribution }) => contribution.payload.bytes)),
@@ -184,13 +176,15 @@ function describeContributions(round: CoordinatorRound) {
 }
 
 /**
- * Records why a round ended early and forgets its ciphertexts; a coordinator that only stops leaves it for the next start.
+ * Records why a round ended early and forgets its ciphertexts. A coordinator that only stops, or whose database is away, leaves
+ * it as it is, to be carried on.
  * @returns the error to throw on.
  */
 async function abandonRound(planDigest: Digest, error: unknown, context: RoundContext): Promise<unknown> {
   const reason = error instanceof Error ? error.message : String(error)
   context.openRounds.delete(planDigest)
   if (isStopping(context.signal)) return context.signal.reason
+  if (isTransient(error) && !context.signal.aborted) return error
   await context.store.setRoundPhase(planDigest, 'abandoned', { reason })
   await context.spool.discard(planDigest)
   if (context.signal.aborted) return context.signal.reason

@@ -49,6 +49,16 @@ const protectionSchema = z.strictObject({
   minContributors: z.int().min(2).default(3),
 })
 
+const collectionSchema = z.strictObject({
+  /** Contributions that are enough to stop waiting for the rest; of at least `minContributors` organisations. */
+  quorum: z.int().min(2).max(65_536),
+  /** How long the rest are still waited for. 0 closes at once. */
+  graceMs: z.int().min(0).max(86_400_000),
+})
+
+/** When a round stops waiting for holders that are slow (docs/adr/0015). */
+export type CollectionRule = z.output<typeof collectionSchema>
+
 /**
  * What a researcher asks for: a supervised model over a tabular dataset that every holder has under this name.
  * Public to everyone who takes part. The seed is public as well: it fixes the first weights and the held-out parts,
@@ -72,6 +82,11 @@ export const jobSpecificationSchema = z.strictObject({
   priority: z.enum(['low', 'normal', 'high']).optional(),
   /** How long one round collects before it closes with whom it has. */
   roundTimeoutMs: z.int().min(1000).max(86_400_000).default(60_000),
+  /**
+   * Lets a round close early. Without it, it waits for everybody until its time is over: always leaving out the slowest biases a
+   * model towards the fast.
+   */
+  collection: collectionSchema.optional(),
   /** 32 bytes, hexadecimal. */
   seed: digestField,
 })
@@ -103,7 +118,24 @@ export function parseJobSpecification(input: unknown): JobSpecification {
     throw new LearningError('job-invalid', `correct the job and submit it again:\n${describeIssues(result.error)}`)
   }
   modelOfJob(result.data)
+  requirePossibleQuorum(result.data)
   return result.data
+}
+
+/** A quorum that cannot be opened, or never comes, would be waited for in vain. */
+function requirePossibleQuorum({ collection, protection, holders }: JobSpecification): void {
+  if (!collection) return
+  const { quorum } = collection
+  if (quorum < protection.minContributors) {
+    const reason = `collection.quorum is ${quorum}, and a sum needs protection.minContributors, ${protection.minContributors}: raise it`
+    throw new LearningError('job-invalid', reason)
+  }
+  if (holders && quorum > holders.length) {
+    throw new LearningError(
+      'job-invalid',
+      `collection.quorum is ${quorum}, and the job has ${holders.length} holders: lower it, or leave collection out`,
+    )
+  }
 }
 
 /**

@@ -5,7 +5,7 @@ import { RING_DEGREE } from '../crypto/ring-constants.ts'
 import { combineShare, expandShareChallenge, SHARE_CHECK_REPETITIONS, SHARED_NUMBERS } from '../crypto/share-check.ts'
 import type { StatementKey } from '../crypto/statement-key.ts'
 import { accepted, refused, type Verdict } from '../sluice-error.ts'
-import { type Candidate, candidatesStatement } from './candidates.ts'
+import { type Candidate, type Candidates, candidatesStatement } from './candidates.ts'
 import { checkContributors, readContribution } from './collected-contributions.ts'
 import type { Contribution, PayloadReference } from './contribution.ts'
 import { type Dealing, dealingStatement } from './dealing.ts'
@@ -245,11 +245,20 @@ export function manifestOf(round: CoordinatorRound): Manifest {
   return read.value
 }
 
-/** The contributions of a set that is closed: the candidates', and once the round is sealed the manifest's, in their order. */
+/**
+ * The contributions of a set that is closed: the candidates', and once the round is sealed the manifest's, in their order. By what
+ * those statements say: another coordinator, that had not seen the set closed, may have stored a later one.
+ */
 export function closedContributions(round: CoordinatorRound): ReceivedContribution[] {
   if (!round.candidates) return []
-  const entries = round.manifest ? manifestOf(round).contributions : listCandidates(round)
-  return entries.map(({ holder }) => round.contributions.get(holder)!)
+  const { contributions } = round.manifest ? manifestOf(round) : candidatesOf(round)
+  return contributions.map(({ holder }) => round.contributions.get(holder)!)
+}
+
+function candidatesOf(round: CoordinatorRound): Candidates {
+  const read = parseStatement(candidatesStatement, round.candidates!)
+  if (!read.ok) throw new ProtocolError('phase-out-of-order', `The candidates of the round are none: ${read.reason}`)
+  return read.value
 }
 
 /** Adds a member's signature to the manifest (§4.4); with the t-th the round is `certified`. */

@@ -44,7 +44,7 @@ export function openMemoryCoordinatorStore(place: MemoryPlace = new MemoryPlace(
     ...guarded(queue, ['giveBackJob', 'requestCancel'], requireOpen),
     onJobChange: (listener) => queue.onJobChange(listener),
     ...guarded(rounds, ['addRound', 'addContribution', 'setRoundPhase', 'setAbandonment'], requireOpen),
-    ...guarded(rounds, ['publishRound', 'listRounds', 'abandonUnsealedRounds', 'loadRound'], requireOpen),
+    ...guarded(rounds, ['publishRound', 'listRounds', 'loadRound'], requireOpen),
     ...guarded(registry, ['addRegistryRequest', 'findRegistryRequest', 'listPendingRequests'], requireOpen),
     ...guarded(registry, ['refuseRegistryRequest', 'addRegistrySignature', 'proposeRegistryStatement'], requireOpen),
     ...guarded(registry, ['findProposedStatement', 'enterRegistryStatement', 'listRegistryStatements'], requireOpen),

@@ -35,14 +35,7 @@ export class MemoryRounds
   implements
     Pick<
       CoordinatorStore,
-      | 'addRound'
-      | 'addContribution'
-      | 'setRoundPhase'
-      | 'setAbandonment'
-      | 'publishRound'
-      | 'listRounds'
-      | 'abandonUnsealedRounds'
-      | 'loadRound'
+      'addRound' | 'addContribution' | 'setRoundPhase' | 'setAbandonment' | 'publishRound' | 'listRounds' | 'loadRound'
     >
 {
   readonly #rounds = new Map<Digest, HeldRound>()
@@ -152,12 +145,6 @@ export class MemoryRounds
       ...(abandonment && { abandonment }),
       ...(publication && { publication }),
     }))
-  }
-
-  async abandonUnsealedRounds(job: Digest, reason: string): Promise<Digest[]> {
-    const unsealed = this.#ofJob(job).filter(({ phase }) => phase === 'collecting' || phase === 'checking')
-    for (const held of unsealed) this.#move(held, 'abandoned', { reason })
-    return unsealed.map(({ planned }) => planned.planDigest)
   }
 
   async loadRound(planDigest: Digest): Promise<CoordinatorRound> {

@@ -46,14 +46,7 @@ export function roundRecords(
   database: Database,
 ): Pick<
   CoordinatorStore,
-  | 'addRound'
-  | 'addContribution'
-  | 'setRoundPhase'
-  | 'setAbandonment'
-  | 'publishRound'
-  | 'listRounds'
-  | 'abandonUnsealedRounds'
-  | 'loadRound'
+  'addRound' | 'addContribution' | 'setRoundPhase' | 'setAbandonment' | 'publishRound' | 'listRounds' | 'loadRound'
 > {
   return {
     addRound: (round) => addRound(database, round),
@@ -72,14 +65,6 @@ export function roundRecords(
       return rows.map(toRecord)
     },
     loadRound: (planDigest) => loadRound(database, planDigest),
-    abandonUnsealedRounds: async (job, reason) => {
-      const rows = await database.query<{ plan_digest: Digest; round: number }>(
-        `UPDATE rounds SET phase = 'abandoned', reason = $2
-         WHERE job = $1 AND phase IN ('collecting', 'checking') RETURNING plan_digest, round`,
-        [job, storableReason(reason)],
-      )
-      return rows.sort((a, b) => a.round - b.round).map((row) => row.plan_digest)
-    },
   }
 }
 

@@ -538,38 +538,6 @@ export function describeCoordinatorStore(name: string, makePlace: () => Promise<
         const unknown = store.setAbandonment(someDigest(), someAbandonment(collecting))
         await expect(unknown).rejects.toMatchObject({ code: 'not-found' })
       })
-
-      it('abandons what a dead process left unsealed, and nothing else', async () => {
-        const job = await queueJob()
-        const to = ['checking', 'sealed', 'certified', 'opened', 'published'] as const
-        const rounds = [0, 1, 2, 3, 4, 5].map((count) => ({
-          round: someRound(job, count + 1),
-          path: to.slice(0, count),
-        }))
-        const gone = someRound(job, 7)
-        const elsewhere = await planOne()
-        for (const { round, path } of rounds) {
-          await store.addRound(round)
-          const options = { candidates: someCandidates(round), manifest: someManifest(round) }
-          for (const phase of path) await store.setRoundPhase(round.planDigest, phase, options)
-        }
-        await store.addRound(gone)
-        await store.setRoundPhase(gone.planDigest, 'abandoned', { reason: 'before' })
-        const abandoned = await store.abandonUnsealedRounds(job, 'the coordinator stopped')
-        expect(abandoned).toEqual([rounds[0].round.planDigest, rounds[1].round.planDigest])
-        expect(await store.abandonUnsealedRounds(job, 'again')).toEqual([])
-        const listed = await store.listRounds(job)
-        expect(listed.map(({ phase, reason }) => [phase, reason])).toEqual([
-          ['abandoned', 'the coordinator stopped'],
-          ['abandoned', 'the coordinator stopped'],
-          ['sealed', undefined],
-          ['certified', undefined],
-          ['opened', undefined],
-          ['published', undefined],
-          ['abandoned', 'before'],
-        ])
-        expect(await phaseOf(elsewhere)).toBe('collecting')
-      })
     })
 
     // Last: it closes the store of the others.

@@ -48,7 +48,7 @@ interface JsonSchema {
 }
 
 const jobSchema = z.toJSONSchema(jobSpecificationSchema, { io: 'input' }) as JsonSchema
-const GROUPS = ['training', 'evaluation', 'protection']
+const GROUPS = ['training', 'evaluation', 'protection', 'collection']
 
 function jobFields(): Map<string, JsonSchema> {
   return new Map(
