@@ -52,6 +52,7 @@ const OWNERS: Record<string, readonly string[]> = {
   '@tensorflow/': ['nodes/trainers/tfjs'],
   '@duckdb/': ['nodes/holder'],
   '@electric-sql/pglite': ['src/store'],
+  '@aws-sdk/': ['src/store'],
   pg: ['src/store'],
   echarts: ['src/cli'],
   '@opentelemetry/': ['src/observe'],
