@@ -13,7 +13,7 @@ import { systemRandomness } from '../crypto/randomness.ts'
 import { formatNoteKey } from '../log/note-key.ts'
 import { openObservation } from '../observe/observed-process.ts'
 import { openCoordinatorStore } from '../store/coordinator-store.ts'
-import { openDirectoryBlobStore } from '../store/directory-blob-store.ts'
+import { openBlobStore } from '../store/open-blob-store.ts'
 import { storesOver } from '../store/stores-over.ts'
 import { startEnrolmentServer } from '../wire/enrolment-service.ts'
 import { HolderSessions } from '../wire/holder-sessions.ts'
@@ -55,7 +55,7 @@ export async function runCoordinator(
   const observation = stack.adopt(await openObservation(identity, watching, log), (open) => open.close())
   const stateDirectory = resolve(directory, config.state)
   const { name } = stack.adopt(await holdCoordinatorName(stateDirectory), ({ lock }) => lock.release())
-  const stores = await openStores(stateDirectory, databaseUrl)
+  const stores = await openStores(stateDirectory, config.blobs, databaseUrl)
   const store = stack.adopt(stores.store, (open) => open.close())
   const workers = stack.adopt(await startPayloadWorkers({ threads: config.payloadThreads }), (open) => open.close())
   const transparencyLog = await openTransparencyLog(store, logSigner)
@@ -165,12 +165,13 @@ export async function runCoordinator(
   await coordinator.run()
 }
 
-async function openStores(state: string, databaseUrl: string | undefined) {
-  // Openings are for the holders of rounds that were published just now; those of an earlier life nobody asks for.
-  await rm(join(state, 'openings'), { recursive: true, force: true })
+async function openStores(state: string, blobs: string | undefined, databaseUrl: string | undefined) {
+  // Openings are for the holders of rounds that were published just now; those of an earlier life nobody asks for. Shared ones
+  // may be of another coordinator's rounds.
+  if (blobs === undefined) await rm(join(state, 'openings'), { recursive: true, force: true })
   return {
     store: await openCoordinatorStore({ databaseUrl, directory: join(state, 'database') }),
-    ...storesOver(await openDirectoryBlobStore(state)),
+    ...storesOver(await openBlobStore(blobs, state)),
   }
 }
 

@@ -65,6 +65,11 @@ describe('two jobs over the same holders', () => {
       each.flatMap(({ event, at }) => (event.kind === 'round-published' ? [{ ...event, at }] : [])),
     )
     expect(faults).toEqual([])
+    for (const job of both) {
+      // The log moves on under each of them by the other's statements, and that is nobody's refusal.
+      const stored = await venue.store.listJobEvents(job, 0, 1000)
+      expect(stored.filter(({ event }) => event.kind === 'holder-refused')).toEqual([])
+    }
     for (const each of events) expect(each.map(({ contributors }) => contributors.length)).toEqual(Array(8).fill(4))
     const order = events
       .flatMap((each, i) => each.map(({ at }) => ({ at, i })))
