@@ -28,7 +28,9 @@ import type { PayloadSource } from '../../src/wire/upload-client.ts'
 import { CommitteeDuty } from './committee-duty.ts'
 import { JobWorkspace } from './compute-step.ts'
 import type { Dataset } from './datasets.ts'
+import { FetchedArtifacts } from './fetched-artifacts.ts'
 import { findPolicyObjection, type HolderPolicy, notOffered } from './holder-policy.ts'
+import { JobWorkspaces } from './job-workspaces.ts'
 import type { HolderJournal } from './journal.ts'
 import { type Followed, LogFollower } from './log-follower.ts'
 import { Outbox } from './outbox.ts'
@@ -86,9 +88,6 @@ interface AcceptedPlan {
   readonly job: Envelope
 }
 
-/** Artifacts kept in memory: the model of the round that is verified, and the one that is trained. */
-const ARTIFACTS_KEPT = 2
-
 /**
  * A data holder's node: examines every plan against its own policy and the log, computes and protects its contribution, does
  * its duty on the committee and as a witness, and verifies the sum that comes of it. Refusals name a code to the
@@ -101,8 +100,8 @@ export class HolderAgent {
   readonly #outbox: Outbox
   readonly #sent: SentContributions
   readonly #namer: RoundNamer
-  #workspace: JobWorkspace | undefined
-  readonly #artifacts = new Map<Digest, Promise<Uint8Array>>()
+  readonly #workspaces = new JobWorkspaces()
+  readonly #artifacts: FetchedArtifacts
   /** Contributions in work. What was made is in the outbox. */
   readonly #contributing = new Map<Digest, Promise<Answer>>()
   /** Verifications under way: what comes next in a job waits for them. */
@@ -113,6 +112,7 @@ export class HolderAgent {
     this.#parts = parts
     const { keys, member, journal, logKey, floors, coordinator } = parts
     this.#namer = new RoundNamer(journal)
+    this.#artifacts = new FetchedArtifacts((digest) => coordinator.fetchArtifact(digest))
     this.#outbox = new Outbox(join(journal.directory, 'outbox'))
     this.#sent = new SentContributions(this.#outbox, journal)
     this.#follower = new LogFollower(logKey, member, keys.statementKey, journal)
@@ -354,12 +354,9 @@ export class HolderAgent {
   }
 
   #openWorkspace({ plan: { job }, specification, dataset }: AcceptedPlan): JobWorkspace {
-    if (this.#workspace?.job !== job) {
-      const { trainer, log } = this.#parts
-      const warn = (warning: string) => log.warn({ event: 'operator-warning', job }, warning)
-      this.#workspace = new JobWorkspace(job, specification, dataset, trainer, warn)
-    }
-    return this.#workspace
+    const { trainer, log } = this.#parts
+    const warn = (warning: string) => log.warn({ event: 'operator-warning', job }, warning)
+    return this.#workspaces.open(job, () => new JobWorkspace(job, specification, dataset, trainer, warn))
   }
 
   /** Computes, protects, uploads and signs; pads are made while the update is computed. */
@@ -374,7 +371,7 @@ export class HolderAgent {
     const protection = new UpdateProtection(plan, planDigest, workers, randomness)
     try {
       const inputs = new Map(plan.inputs.map(({ name, digest }) => [name, digest]))
-      const fetch = (digest: Digest) => this.#fetchArtifact(digest)
+      const fetch = (digest: Digest) => this.#artifacts.get(digest)
       const workspace = this.#openWorkspace(accepting)
       const values = await observer.part('compute', () =>
         workspace.compute(step, plan.round, inputs, fetch, member.holder),
@@ -425,16 +422,6 @@ export class HolderAgent {
     return accepted({ kind: 'contribution', envelope: kept.contribution })
   }
 
-  #fetchArtifact(digest: Digest): Promise<Uint8Array> {
-    const known = this.#artifacts.get(digest)
-    if (known) return known
-    const fetched = this.#parts.coordinator.fetchArtifact(digest)
-    this.#artifacts.set(digest, fetched)
-    fetched.catch(() => this.#artifacts.delete(digest))
-    for (const oldest of [...this.#artifacts.keys()].slice(0, -ARTIFACTS_KEPT)) this.#artifacts.delete(oldest)
-    return fetched
-  }
-
   async #hashPayload(request: Extract<HolderRequest, { kind: 'hash-payload' }>): Promise<Answer> {
     const sent = await this.#sent.find(request.planDigest)
     if (!sent) return refused('ciphertext-not-kept', 'This holder has no ciphertext of this round any more.')
@@ -456,7 +443,7 @@ export class HolderAgent {
       workers,
       coordinatorKey: floors.coordinatorKey,
       fetchOpening: (planDigest: Digest, offset: number) => coordinator.fetchOpening(planDigest, offset),
-      fetchArtifact: (digest: Digest) => this.#fetchArtifact(digest),
+      fetchArtifact: (digest: Digest) => this.#artifacts.get(digest),
     }
   }
 

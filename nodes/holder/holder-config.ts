@@ -2,13 +2,16 @@ import { z } from 'zod'
 import { identityField, publicKeyField } from '../../src/protocol/statement.ts'
 import { datasetConfigSchema } from './dataset-config.ts'
 
+const addressField = z.string().regex(/^[^\s]+:\d{1,5}$/, 'not host:port')
+const COORDINATORS_MAX = 16
+
 /** The configuration file of a holder node, `holder.yaml`. Paths are relative to its directory. */
 export const holderConfigSchema = z.strictObject({
   name: identityField,
   /** The venue whose coordinator this node dials. */
   venue: z.string().regex(/^[a-z0-9.-]{1,120}$/, 'not a venue name: a–z, 0–9, "." and "-"'),
-  /** host:port */
-  coordinator: z.string().regex(/^[^\s]+:\d{1,5}$/, 'not host:port'),
+  /** host:port; a list when the venue has several coordinators: all are dialled. */
+  coordinator: z.union([addressField, z.array(addressField).min(1).max(COORDINATORS_MAX)]),
   /** The coordinator's statement key: plans that it has not signed are refused. */
   coordinatorKey: publicKeyField,
   /** The key of the venue's log, `<venue>/log+<id>+<base64>`: checkpoints that it has not signed are refused. */
@@ -35,3 +38,8 @@ export const holderConfigSchema = z.strictObject({
 })
 
 export type HolderConfig = z.output<typeof holderConfigSchema>
+
+/** The addresses of the venue's coordinators, at least one. */
+export function coordinatorAddresses({ coordinator }: Pick<HolderConfig, 'coordinator'>): readonly string[] {
+  return [coordinator].flat()
+}

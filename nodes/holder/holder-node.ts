@@ -6,14 +6,15 @@ import { systemRandomness } from '../../src/crypto/randomness.ts'
 import { holderMetrics } from '../../src/observe/holder-metrics.ts'
 import { observeHolder } from '../../src/observe/holder-observer.ts'
 import { type Observation, openObservation } from '../../src/observe/observed-process.ts'
+import { CoordinatorPool } from '../../src/wire/coordinator-pool.ts'
 import { checkOwnCertificate } from '../../src/wire/credentials.ts'
-import { HolderConnection } from '../../src/wire/holder-connection.ts'
 import { WireError } from '../../src/wire/wire-error.ts'
 import { openTrainerThread } from '../trainers/tfjs/trainer-thread.ts'
 import { keepCertificateFresh } from './certificate-renewal.ts'
 import type { HolderSettings } from './configuration-files.ts'
 import { type Dataset, openDataset } from './datasets.ts'
 import { HolderAgent } from './holder-agent.ts'
+import { coordinatorAddresses } from './holder-config.ts'
 import { HolderError } from './holder-error.ts'
 import { HolderRegistry } from './holder-registry.ts'
 import { HolderJournal } from './journal.ts'
@@ -32,7 +33,7 @@ export async function runHolderNode(settings: HolderSettings, software: string, 
   const identity = { process: 'holder', instance: config.name, software } as const
   const observation = stack.adopt(await openObservation(identity, config, log), (open) => open.close())
   const connection = stack.adopt(
-    new HolderConnection(config.coordinator, config.venue, settings.tls, software),
+    new CoordinatorPool(coordinatorAddresses(config), config.venue, settings.tls, software),
     (open) => open.close(),
   )
   const journal = stack.adopt(new HolderJournal(resolve(directory, config.journal)), (open) => open.close())
@@ -48,7 +49,7 @@ export async function runHolderNode(settings: HolderSettings, software: string, 
     { event: 'ready', backend, trainerVersion: version, notes, datasets: [...datasets.keys()], adminPort },
     'ready',
   )
-  const state = { isConnected: false, certificatePem: settings.tls.certificatePem }
+  const state = { isConnected: () => connection.isConnected, certificatePem: settings.tls.certificatePem }
   const members = new HolderRegistry({
     venue: config.venue,
     coordinatorKey: config.coordinatorKey,
@@ -88,39 +89,34 @@ export async function runHolderNode(settings: HolderSettings, software: string, 
   })
   await connection.attend(
     (request, traceparent) => agent.handle(request, traceparent),
-    {
+    (address) => ({
       onPending: (message) => log.info({ event: 'admission-pending' }, message),
-      onConnected: (peer) => {
-        state.isConnected = true
-        log.info({ event: 'connected', peer }, `connected to ${config.coordinator}`)
-      },
-      onDisconnected: (error, retryMs) => {
-        state.isConnected = false
+      onConnected: (peer) => log.info({ event: 'connected', peer }, `connected to ${address}`),
+      onDisconnected: (error, retryMs) =>
         log.warn(
           { event: 'disconnected', code: error.code, retryMs },
           `${error.message} Next attempt in ${retryMs} ms.`,
-        )
-      },
-    },
+        ),
+    }),
     signal,
   )
 }
 
 interface ConnectionState {
-  isConnected: boolean
+  readonly isConnected: () => boolean
   certificatePem: string
 }
 
 function watchHolder({ traces, registry }: Observation, state: ConnectionState) {
   const metrics = holderMetrics(registry, {
-    isConnected: () => state.isConnected,
+    isConnected: state.isConnected,
     certificateNotAfter: () => certificateTimes(state.certificatePem).notAfter,
   })
   return observeHolder(traces, metrics)
 }
 
 function requireConnected({ isConnected }: ConnectionState): void {
-  if (!isConnected) throw new WireError('coordinator-unreachable', 'The coordinator is not connected.')
+  if (!isConnected()) throw new WireError('coordinator-unreachable', 'The coordinator is not connected.')
 }
 
 /** With another's certificate the coordinator would take this node for that other, and every round would refuse it. */

@@ -1,4 +1,4 @@
-import { mkdir, readdir } from 'node:fs/promises'
+import { mkdir, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import {
@@ -33,7 +33,8 @@ export const REVOCATION_LIST = 'revoked.crl.pem'
 
 /**
  * Issues and revokes the venue's certificates, and knows which are revoked. Every certificate is in its file before it leaves,
- * because one that nobody remembers cannot be revoked. Of a running coordinator only: one process at a time.
+ * because one that nobody remembers cannot be revoked. Several coordinators of a venue may have one directory: each reads a file before
+ * it writes it, and all of them now and then (`refresh`). Two that change one identity's file in the same instant are not kept apart.
  */
 export class CertificateOffice implements CertificateDesk {
   readonly #directory: string
@@ -43,6 +44,8 @@ export class CertificateOffice implements CertificateDesk {
   /** By file name. */
   readonly #issued = new Map<string, Issued>()
   readonly #revoked = new Set<string>()
+  /** When each file was last changed, as far as it is known here. */
+  readonly #readAt = new Map<string, number>()
   #queue: Promise<unknown> = Promise.resolve()
 
   private constructor(directory: string, authority: CertifiedKey, lifetimeMs: number, now: () => Date) {
@@ -61,12 +64,29 @@ export class CertificateOffice implements CertificateDesk {
   ): Promise<CertificateOffice> {
     const office = new CertificateOffice(directory, authority, lifetimeMs, now)
     await mkdir(join(directory, 'certificates'), { recursive: true, mode: 0o700 })
-    for (const file of await readdir(join(directory, 'certificates'))) {
-      if (!file.endsWith('.json')) continue
-      office.#keep(file, await readSchemaFile(join(directory, 'certificates', file), issuedSchema))
-    }
+    await office.refresh()
     await office.writeRevocationList()
     return office
+  }
+
+  /** Takes in what another coordinator has issued and revoked. @returns how many certificates are revoked that were not before */
+  refresh(): Promise<number> {
+    return this.#inTurn(async () => {
+      const before = this.#revoked.size
+      for (const file of await readdir(join(this.#directory, 'certificates'))) {
+        if (file.endsWith('.json')) await this.#read(file)
+      }
+      return this.#revoked.size - before
+    })
+  }
+
+  /** Reads a file that has changed since it was read or written here. */
+  async #read(file: string): Promise<void> {
+    const path = join(this.#directory, 'certificates', file)
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: undefined }))
+    if (mtimeMs === undefined || this.#readAt.get(file) === mtimeMs) return
+    this.#keep(file, await readSchemaFile(path, issuedSchema))
+    this.#readAt.set(file, mtimeMs)
   }
 
   #keep(file: string, issued: Issued): void {
@@ -80,6 +100,7 @@ export class CertificateOffice implements CertificateDesk {
 
   issue(identity: Identity, signingRequest: Uint8Array): Promise<IssuedCertificate> {
     return this.#inTurn(async () => {
+      await this.#read(fileOf(identity))
       if (this.#unexpired(fileOf(identity)).filter(({ revokedAt }) => !revokedAt).length >= CERTIFICATES_MAX) {
         throw new WireError(
           'too-many-certificates',
@@ -97,6 +118,7 @@ export class CertificateOffice implements CertificateDesk {
   /** Revokes every certificate of an identity, and publishes that. Durable when it resolves. @returns how many they were */
   revoke(identity: Pick<Identity, 'role' | 'name'>): Promise<number> {
     return this.#inTurn(async () => {
+      await this.#read(fileOf(identity))
       const revokedAt = this.#now().toISOString()
       const issued = this.#unexpired(fileOf(identity))
       if (issued.length > 0) {

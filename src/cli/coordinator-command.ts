@@ -6,6 +6,14 @@ import { SOFTWARE } from './version.ts'
 const directoryOption = () =>
   new Option('-d, --directory <path>', 'where the venue lies').env('SLUICE_VENUE').default('venue')
 
+const configOption = () =>
+  new Option('--config <file>', 'of one of several coordinators of the venue, in its directory').default(
+    'coordinator.yaml',
+  )
+
+const databaseOption = () =>
+  new Option('--database-url <url>', 'PostgreSQL instead of the embedded database').env('DATABASE_URL')
+
 /** `sluice coordinator …`: for the operator of a venue. What a command needs is loaded when it runs. */
 export function addCoordinatorCommands(program: Command): void {
   const coordinator = program
@@ -58,9 +66,10 @@ export function addCoordinatorCommands(program: Command): void {
     .command('start')
     .description('run the coordinator; the log is one JSON object a line on standard output')
     .addOption(directoryOption())
-    .addOption(new Option('--database-url <url>', 'PostgreSQL instead of the embedded database').env('DATABASE_URL'))
+    .addOption(configOption())
+    .addOption(databaseOption())
     .addOption(logLevelOption())
-    .action(async ({ directory, databaseUrl, logLevel }) => {
+    .action(async ({ directory, config, databaseUrl, logLevel }) => {
       const [{ runCoordinator }, { loadVenueToRun }, { openLog, stopSignal }] = await Promise.all([
         import('./coordinator-process.ts'),
         import('./venue-files.ts'),
@@ -69,7 +78,7 @@ export function addCoordinatorCommands(program: Command): void {
       const log = openLog('coordinator', logLevel)
       await runCoordinator(
         directory,
-        await loadVenueToRun(directory, new Date()),
+        await loadVenueToRun(directory, new Date(), config),
         databaseUrl,
         SOFTWARE,
         log,

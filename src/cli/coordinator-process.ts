@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { AdmissionDesk, type AdmissionListener } from '../coordinator/admissions.ts'
 import { Coordinator } from '../coordinator/coordinator.ts'
+import { SCHEDULING_DEFAULTS } from '../coordinator/job-scheduler.ts'
 import { OpenRounds } from '../coordinator/open-rounds.ts'
 import type { Clock } from '../coordinator/ports.ts'
 import { openTransparencyLog } from '../coordinator/transparency-log.ts'
@@ -12,13 +13,14 @@ import { systemRandomness } from '../crypto/randomness.ts'
 import { formatNoteKey } from '../log/note-key.ts'
 import { openObservation } from '../observe/observed-process.ts'
 import { openCoordinatorStore } from '../store/coordinator-store.ts'
-import { openDirectoryBlobStore } from '../store/directory-blob-store.ts'
+import { openBlobStore } from '../store/open-blob-store.ts'
 import { patientStore } from '../store/patient-store.ts'
 import { storesOver } from '../store/stores-over.ts'
 import { startEnrolmentServer } from '../wire/enrolment-service.ts'
 import { HolderSessions } from '../wire/holder-sessions.ts'
 import { startLogServer } from '../wire/log-server.ts'
 import { startServer } from '../wire/server.ts'
+import { holdCoordinatorName } from './coordinator-name.ts'
 import { coordinatorReadiness, observeCoordinator } from './coordinator-observation.ts'
 import { openVenueAdmission } from './venue-admission.ts'
 import { adminListenOf, type VenueFiles } from './venue-files.ts'
@@ -45,7 +47,7 @@ export async function runCoordinator(
   signal: AbortSignal,
 ): Promise<void> {
   const { config, tls, key, logSigner } = venueFiles
-  const { committeeTimeoutMs, gatherMs, venue } = config
+  const { committeeTimeoutMs, gatherMs, venue, maxRunningJobs, maxJobsPerHolder, leaseMs } = config
   await using stack = new AsyncDisposableStack()
   const onFault = (error: unknown) => log.error({ event: 'fault', err: error }, 'a call failed')
 
@@ -53,7 +55,8 @@ export async function runCoordinator(
   const watching = { adminListen: adminListenOf(config), tracesEndpoint: config.tracesEndpoint }
   const observation = stack.adopt(await openObservation(identity, watching, log), (open) => open.close())
   const stateDirectory = resolve(directory, config.state)
-  const stores = await openStores(stateDirectory, databaseUrl)
+  const { name } = stack.adopt(await holdCoordinatorName(stateDirectory), ({ lock }) => lock.release())
+  const stores = await openStores(stateDirectory, config.blobs, databaseUrl)
   stack.defer(() => stores.store.close())
   const store = patientStore(stores.store, { signal, onChange: (error) => tellOfDatabase(log, error) })
   const workers = stack.adopt(await startPayloadWorkers({ threads: config.payloadThreads }), (open) => open.close())
@@ -103,6 +106,8 @@ export async function runCoordinator(
     {
       ...stores,
       store,
+      name,
+      scheduling: { ...SCHEDULING_DEFAULTS, maxRunningJobs, maxJobsPerHolder, leaseMs },
       key,
       clock,
       randomness: systemRandomness,
@@ -119,8 +124,11 @@ export async function runCoordinator(
       onJobState: (job, jobState, reason) =>
         log.info({ event: 'job', job, state: jobState, reason }, `job ${jobState}`),
       onFault: (job, error) => log.error({ event: 'fault', job, err: error }, 'a job failed'),
+      onLetGo: (job, reason) => log.warn({ event: 'job-let-go', job }, reason),
+      onQueueFault: (error) => log.error({ event: 'fault', err: error }, 'the queue of jobs cannot be looked at'),
     },
   )
+  sessions.onChange(() => coordinator.wake())
   const parts = {
     ...servedStores,
     ...admission,
@@ -143,6 +151,7 @@ export async function runCoordinator(
     {
       event: 'listening',
       venue,
+      name,
       port: server.port,
       enrolPort: enrolment.port,
       logPort: logServer.port,
@@ -164,12 +173,13 @@ function tellOfDatabase(log: Logger, error: Error | undefined): void {
   else log.info({ event: 'database-back' }, 'the database is back')
 }
 
-async function openStores(state: string, databaseUrl: string | undefined) {
-  // Openings are for the holders of rounds that were published just now; those of an earlier life nobody asks for.
-  await rm(join(state, 'openings'), { recursive: true, force: true })
+async function openStores(state: string, blobs: string | undefined, databaseUrl: string | undefined) {
+  // Openings are for the holders of rounds that were published just now; those of an earlier life nobody asks for. Shared ones
+  // may be of another coordinator's rounds.
+  if (blobs === undefined) await rm(join(state, 'openings'), { recursive: true, force: true })
   return {
     store: await openCoordinatorStore({ databaseUrl, directory: join(state, 'database') }),
-    ...storesOver(await openDirectoryBlobStore(state)),
+    ...storesOver(await openBlobStore(blobs, state)),
   }
 }
 

@@ -57,7 +57,7 @@ export function addHolderCommands(program: Command): void {
       }
       if (json) return console.log(JSON.stringify({ name: config.name, coordinator: config.coordinator, datasets }))
       console.log(
-        `${config.name} dials ${config.coordinator}; its policy demands ${policy.minContributors} contributors.`,
+        `${config.name} dials ${[config.coordinator].flat().join(', ')}; its policy demands ${policy.minContributors} contributors.`,
       )
       for (const { name, recordCount, columns, offered } of datasets) {
         const terms = offered ? 'offered by the policy' : 'NOT offered: name it in the policy'

@@ -1,6 +1,6 @@
 import type { StoredJobEvent } from '../coordinator/ports.ts'
 import { isDigest } from '../crypto/digest.ts'
-import { JobsConnection } from '../wire/jobs-client.ts'
+import { type JobSummary, JobsConnection } from '../wire/jobs-client.ts'
 import { CliError } from './cli-error.ts'
 import { readDataFile, writeWholeFile } from './files.ts'
 import { describeEvent } from './job-progress.ts'
@@ -28,11 +28,34 @@ export function listJobs(options: JobOptions & { readonly limit: number }): Prom
   return withConnection(options.as, async (connection) => {
     const jobs = await connection.list(options.limit)
     if (options.json) return console.log(JSON.stringify(jobs))
-    for (const { job, name, state, submittedAt, reason } of jobs) {
-      console.log(`${job.slice(0, 12)}…  ${state.padEnd(9)}  ${submittedAt}  ${name}${reason ? `  (${reason})` : ''}`)
+    for (const { job, name, state, submittedAt, ...about } of jobs) {
+      console.log(`${job.slice(0, 12)}…  ${state.padEnd(9)}  ${submittedAt}  ${name}${describeStanding(about)}`)
     }
     if (jobs.length === 0) console.log('No jobs yet: sluice job submit job.yaml')
   })
+}
+
+export function showJob(id: string, options: JobOptions): Promise<void> {
+  return withConnection(options.as, async (connection) => {
+    const { summary, outputs } = await connection.result(await resolveJob(connection, id))
+    if (options.json) return console.log(JSON.stringify({ ...summary, outputs }))
+    const { job, name, state, submittedBy, submittedAt, endedAt, ...about } = summary
+    console.log(`${job}\n${name}, submitted by ${submittedBy} at ${submittedAt}`)
+    console.log(`${state}${endedAt ? ` at ${endedAt}` : ''}${describeStanding(about)}`)
+    for (const { name, version, digest } of outputs) console.log(`${name} ${version}  ${digest}`)
+  })
+}
+
+type Standing = Pick<JobSummary, 'reason' | 'priority' | 'place' | 'standing'>
+
+/** Where a job stands in the queue, or why it ended; empty when there is nothing to say. */
+function describeStanding({ reason, priority, place, standing }: Standing): string {
+  const said = [
+    ...(priority && priority !== 'normal' ? [`priority ${priority}`] : []),
+    ...(place ? [`no. ${place} in the queue`] : []),
+    ...(standing ? [standing] : reason ? [reason] : []),
+  ]
+  return said.length > 0 ? `  (${said.join('; ')})` : ''
 }
 
 export function watchJob(id: string, options: JobOptions): Promise<void> {

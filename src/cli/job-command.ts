@@ -20,11 +20,18 @@ export function addJobCommands(program: Command): void {
 
   job
     .command('list')
-    .description('the latest jobs of the venue')
+    .description('the latest jobs of the venue: their states, and where those that wait stand in the queue')
     .addOption(asOption())
     .option('--limit <n>', 'how many', parseCount, 20)
     .option('--json', 'print one JSON array')
     .action(async (options) => (await import('./job-actions.ts')).listJobs(options))
+
+  job
+    .command('show <job>')
+    .description('show a job: its state, its place in the queue or why it waits, what it has made')
+    .addOption(asOption())
+    .option('--json', 'print one JSON object')
+    .action(async (id, options) => (await import('./job-actions.ts')).showJob(id, options))
 
   job
     .command('watch <job>')

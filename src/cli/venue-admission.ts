@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { AdmissionDesk } from '../coordinator/admissions.ts'
 import { applicationStatement } from '../protocol/registry-statements.ts'
@@ -52,6 +53,7 @@ export async function openVenueAdmission(parts: VenueAdmissionParts): Promise<Ve
   })
   const closing = new AbortController()
   const onFault = (error: unknown) => log.error({ event: 'fault', err: error }, 'a revocation could not be taken in')
+  const following = followOthers(parts, certificates, pending.refresh, closing.signal)
   const watching = watchRevocations(
     directory,
     (request) => revoke(request, parts, certificates),
@@ -74,8 +76,35 @@ export async function openVenueAdmission(parts: VenueAdmissionParts): Promise<Ve
     close: async () => {
       closing.abort()
       pending.close()
-      await watching
+      await Promise.all([watching, following])
     },
+  }
+}
+
+/** What another coordinator of the venue has admitted, revoked or left pending is looked for so often. */
+const FOLLOW_MS = 1000
+
+/** Takes in what other coordinators over the same database and directory have done, until the signal fires. */
+async function followOthers(
+  { desk, sessions, log }: VenueAdmissionParts,
+  certificates: CertificateOffice,
+  refreshPending: () => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  let isFaulty = false
+  while (!signal.aborted) {
+    await sleep(FOLLOW_MS, undefined, { signal }).catch(() => undefined)
+    if (signal.aborted) return
+    try {
+      await desk.refresh()
+      await refreshPending()
+      // Whoever is connected under a certificate that is revoked now dials again, and is met by name.
+      if ((await certificates.refresh()) > 0) for (const holder of sessions.connected()) sessions.end(holder)
+      isFaulty = false
+    } catch (error) {
+      if (!isFaulty) log.error({ event: 'fault', err: error }, 'the other coordinators of the venue cannot be followed')
+      isFaulty = true
+    }
   }
 }
 

@@ -39,6 +39,11 @@ const coordinatorConfigSchema = z.strictObject({
   certificateLifetimeHours: z.int().min(1).max(2160).default(168),
   /** Where state lies: the embedded database, spooled ciphertexts, artifacts. */
   state: z.string().default('state'),
+  /**
+   * URL of the ciphertexts, openings and artifacts: s3://bucket/… or file:///directory. The state directory unless told; several
+   * coordinators of a venue have one and the same.
+   */
+  blobs: z.string().optional(),
   /** Threads that add and open; one for each processor unless told. */
   payloadThreads: z.int().min(1).max(256).optional(),
   /** How long a committee has to certify, and then to answer. */
@@ -47,6 +52,12 @@ const coordinatorConfigSchema = z.strictObject({
   gatherMs: z.int().min(0).default(15_000),
   /** How long a holder that dropped may take to dial again before its request counts as refused. */
   reconnectGraceMs: z.int().min(0).default(10_000),
+  /** Jobs that this coordinator runs at a time. */
+  maxRunningJobs: z.int().min(1).max(1000).default(8),
+  /** Jobs that a holder takes part in at a time, whichever coordinators run them. */
+  maxJobsPerHolder: z.int().min(1).max(1000).default(2),
+  /** How long a job stays with a coordinator that is not heard of any more, before another takes it up. */
+  leaseMs: z.int().min(1000).max(600_000).default(10_000),
 })
 
 export type CoordinatorConfig = z.output<typeof coordinatorConfigSchema>
@@ -146,6 +157,9 @@ export async function readTls(directory: string): Promise<TlsMaterial> {
   return { ...splitKeyAndCertificate(identity), authorityPem }
 }
 
+/** Of the one coordinator that most venues have; each further one has a file of its own beside it. */
+export const COORDINATOR_CONFIG = 'coordinator.yaml'
+
 /** Everything that a coordinator reads before it starts. */
 export interface VenueFiles {
   readonly config: CoordinatorConfig
@@ -159,8 +173,8 @@ export interface VenueFiles {
 }
 
 /** @throws CliError `file-not-readable`, `file-invalid`; CryptoError, WireError for a key that is none */
-export async function loadVenue(directory: string): Promise<VenueFiles> {
-  const config = await readSchemaFile(join(directory, 'coordinator.yaml'), coordinatorConfigSchema)
+export async function loadVenue(directory: string, configFile = COORDINATOR_CONFIG): Promise<VenueFiles> {
+  const config = await readSchemaFile(join(directory, configFile), coordinatorConfigSchema)
   const tls = await readTls(directory)
   const key = await readStatementKey(join(directory, STATEMENT_SEED))
   const logSigner = { origin: `${config.venue}/log`, key: await readStatementKey(join(directory, LOG_SEED)) }
@@ -176,8 +190,12 @@ async function readStatementKey(path: string): Promise<StatementKey> {
  * {@link loadVenue} for the process that listens: the coordinator's own certificate is replaced by a new one, under a new
  * key, when two thirds of its life are over, or all of it.
  */
-export async function loadVenueToRun(directory: string, now: Date): Promise<VenueFiles> {
-  const venue = await loadVenue(directory)
+export async function loadVenueToRun(
+  directory: string,
+  now: Date,
+  configFile = COORDINATOR_CONFIG,
+): Promise<VenueFiles> {
+  const venue = await loadVenue(directory, configFile)
   if (now < certificateTimes(venue.tls.certificatePem).renewAt) return venue
   await issueOwnCertificate(directory, venue.config, venue.authority)
   return { ...venue, tls: await readTls(directory) }

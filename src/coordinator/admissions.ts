@@ -87,6 +87,8 @@ export class AdmissionDesk implements VenueRegistry {
   #working: Promise<void> | undefined
   #isWokenAgain = false
   #isWaiting = false
+  #catchingUp: Promise<void> = Promise.resolve()
+  #knownPending: ReadonlySet<Digest> = new Set()
 
   private constructor(parts: AdmissionParts, registry: Registry) {
     this.#parts = parts
@@ -297,8 +299,27 @@ export class AdmissionDesk implements VenueRegistry {
     return undefined
   }
 
-  /** Applies what the store has entered beyond this registry. */
-  async #catchUp(): Promise<void> {
+  /**
+   * Takes in what another coordinator of the same store has entered, and goes on with what it has left pending: to be called now and
+   * then by a coordinator that is not alone.
+   */
+  async refresh(): Promise<void> {
+    await this.#catchUp()
+    const pending = (await this.pending()).map(({ digest }) => digest)
+    const isNew = pending.some((digest) => !this.#knownPending.has(digest))
+    this.#knownPending = new Set(pending)
+    // Those that were here before are asked for in their own time.
+    if (isNew) this.wake()
+  }
+
+  /** Applies what the store has entered beyond this registry; one call at a time, so that each is applied once. */
+  #catchUp(): Promise<void> {
+    const turn = this.#catchingUp.then(() => this.#applyEntered())
+    this.#catchingUp = turn.catch(() => undefined)
+    return turn
+  }
+
+  async #applyEntered(): Promise<void> {
     for (;;) {
       const page = await this.statementsAfter(this.#registry.sequence)
       for (const statement of page) {

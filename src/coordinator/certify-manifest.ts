@@ -14,7 +14,7 @@ export async function certifyManifest(
 ): Promise<CoordinatorRound> {
   const { planDigest } = sealed
   const manifest = logForm(sealed.manifest!)
-  const ask = askOnLog(evidence, context, (shown) => ({ kind: 'endorse', planDigest, manifest, ...shown }))
+  const ask = askOnLog(sealed, evidence, context, (shown) => ({ kind: 'endorse', planDigest, manifest, ...shown }))
   let round = sealed
   for await (const { holder, verdict } of askHolders(round.plan.committee.members, ask, dutySignal(context))) {
     if (!verdict.ok || verdict.value.kind !== 'endorsement') {

@@ -49,7 +49,12 @@ export async function checkShares(closed: CoordinatorRound, context: RoundContex
   const log = readLogged(closed, evidence, context)
   if (log.checks.length > 0) return takeLogged(closed, log)
   const { planDigest } = closed
-  const ask = askOnLog(evidence, context, (shown) => ({ kind: 'check-shares', planDigest, candidates, ...shown }))
+  const ask = askOnLog(closed, evidence, context, (shown) => ({
+    kind: 'check-shares',
+    planDigest,
+    candidates,
+    ...shown,
+  }))
   using surplus = new SurplusPatience(dutySignal(context))
   let round = closed
   for await (const { holder, verdict } of askHolders(round.plan.committee.members, ask, surplus.signal)) {
@@ -88,7 +93,12 @@ export async function explainShares(
 ): Promise<CoordinatorRound> {
   const { planDigest } = disputed
   const candidates = disputed.candidates!
-  const ask = askOnLog(evidence, context, (shown) => ({ kind: 'explain-shares', planDigest, candidates, ...shown }))
+  const ask = askOnLog(disputed, evidence, context, (shown) => ({
+    kind: 'explain-shares',
+    planDigest,
+    candidates,
+    ...shown,
+  }))
   let round = disputed
   const candidateHolders = closedContributions(disputed).map(({ contribution }) => contribution.holder)
   for await (const { holder, verdict } of askHolders(candidateHolders, ask, dutySignal(context))) {

@@ -3,8 +3,8 @@ import { type CoordinatorRound, receiveContribution } from '../protocol/coordina
 import { countOrganisations, findMember } from '../protocol/round-plan.ts'
 import { refused } from '../sluice-error.ts'
 import { type AskHolder, askHolders, type HolderAnswer } from './ask-holders.ts'
-import type { NotedCheckpoint } from './logged-requests.ts'
-import { noteRefusal, type RoundContext } from './round-context.ts'
+import type { LoggedRequest, NotedCheckpoint } from './logged-requests.ts'
+import { cosign, noteRefusal, type RoundContext } from './round-context.ts'
 
 /**
  * Sends the plan to those whose contribution is not stored yet, and takes in contributions until every holder has answered, the
@@ -25,7 +25,7 @@ export async function collectContributions(
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(timeLeftMs), closing.signal])
   let round = planned
   closing.consider(round)
-  for await (const answer of askHolders(holders, await contributeRequest(planned, checkpoint, context), signal)) {
+  for await (const answer of askHolders(holders, await askForContribution(planned, checkpoint, context), signal)) {
     const { holder, verdict } = closing.nameLate(answer)
     if (!verdict.ok || verdict.value.kind !== 'contribution') {
       noteRefusal(holder, verdict, context)
@@ -47,12 +47,23 @@ export async function collectContributions(
   return round
 }
 
-/** Asks a holder for its contribution, with all that it holds the plan against. */
+/** Asks a holder for its contribution. */
+async function askForContribution(
+  round: CoordinatorRound,
+  checkpoint: NotedCheckpoint,
+  context: RoundContext,
+): Promise<AskHolder> {
+  const renew = async () =>
+    contributeRequest(round, await cosign(round, await context.logged.catchUp(), context), context)
+  return context.logged.askOnLatest(await contributeRequest(round, checkpoint, context), renew)
+}
+
+/** The request with all that a holder holds the plan against. */
 async function contributeRequest(
   { plan, planEnvelope }: CoordinatorRound,
   checkpoint: NotedCheckpoint,
   { logged, job, publications, abandonments }: RoundContext,
-): Promise<AskHolder> {
+): Promise<LoggedRequest> {
   const evidence = {
     plan: planEnvelope,
     range: await logged.range(plan.after.size, checkpoint),
@@ -60,8 +71,7 @@ async function contributeRequest(
     publications: await Promise.all(publications.map((each) => logged.logged(each, checkpoint))),
     abandonments,
   }
-  return (holder, signal) =>
-    logged.ask(holder, checkpoint, (known) => ({ kind: 'contribute', checkpoint: known, ...evidence }), signal)
+  return { checkpoint, make: (known) => ({ kind: 'contribute', checkpoint: known, ...evidence }) }
 }
 
 /**

@@ -14,6 +14,8 @@ export type CoordinatorErrorCode =
   | 'job-cancelled'
   /** The process ends; what it was at goes on at its next start. */
   | 'coordinator-stopping'
+  /** Another coordinator has the job now: this one works on it no more, and changes nothing of it. */
+  | 'lease-lost'
   /** What the store holds of the registry of members is not one. */
   | 'registry-broken'
 

@@ -1,12 +1,15 @@
-import { EventEmitter, on } from 'node:events'
+import { EventEmitter } from 'node:events'
 import { type Digest, toHex } from '../crypto/digest.ts'
 import { statementDigest } from '../crypto/envelope.ts'
 import { type JobSpecification, jobStatement, parseJobSpecification } from '../learning/job-specification.ts'
 import { signStatement } from '../protocol/statement.ts'
 import { CoordinatorError } from './coordinator-error.ts'
 import { endRounds } from './end-rounds.ts'
+import { queueOrder, whyNotNow } from './job-queue.ts'
+import { CANCELLED, JobScheduler, type SchedulingOptions } from './job-scheduler.ts'
 import { LoggedRequests } from './logged-requests.ts'
-import type { JobDesk, JobOutput, JobRecord, JobState, StoredJobEvent } from './ports.ts'
+import { pause } from './pause.ts'
+import type { JobDesk, JobOutput, JobRecord, JobStanding, JobState, QueuedJob, StoredJobEvent } from './ports.ts'
 import { type JobParts, runJob } from './run-job.ts'
 import type { TransparencyLog } from './transparency-log.ts'
 
@@ -15,98 +18,70 @@ export interface CoordinatorListener {
   onJobState(job: Digest, state: JobState, reason?: string): void
   /** A fault that is nobody's refusal: the job fails, the operator should look. */
   onFault(job: Digest, error: unknown): void
+  /** The job is another coordinator's now, or is tried again later. */
+  onLetGo?(job: Digest, reason: string): void
+  /** The queue cannot be looked at: the store is away, or another process has this coordinator's name. */
+  onQueueFault?(error: unknown): void
 }
 
 const EVENTS_PAGE = 500
-const CANCELLED = 'cancelled by a researcher'
 
 /** What a coordinator runs on. */
 export interface CoordinatorParts extends Omit<JobParts, 'notify' | 'logged'> {
   readonly log: TransparencyLog
+  /** Of this coordinator: the same after a restart, and no other's. */
+  readonly name: string
+  readonly scheduling: SchedulingOptions
 }
 
 /**
- * The coordinator of a venue: takes jobs from researchers and runs them one after another, oldest first; those that a
- * dead process left running come first. Everything it knows is in the store.
+ * A coordinator of a venue: takes jobs from researchers, and runs those that are its turn (`JobScheduler`). Everything it
+ * knows is in the store, which others may share: each can be asked about every job.
  */
 export class Coordinator implements JobDesk {
-  readonly #parts: Omit<JobParts, 'notify'>
+  readonly #parts: Omit<JobParts, 'notify'> & CoordinatorParts
   readonly #listener: CoordinatorListener
   readonly #changes = new EventEmitter()
-  readonly #stopping = new AbortController()
-  /** Counts submissions, so that one which arrives while the queue is read is not slept through. */
-  #submissions = 0
-  #running: { readonly job: Digest; readonly cancel: AbortController } | undefined
+  readonly #scheduler: JobScheduler
   /** Jobs whose change of state is stored, and the event of it perhaps not yet. */
   readonly #changing = new Map<Digest, number>()
-  #wake = () => {}
 
   constructor(parts: CoordinatorParts, listener: CoordinatorListener) {
     this.#parts = { ...parts, logged: new LoggedRequests(parts.log, parts.store, parts.holders) }
     this.#listener = listener
     this.#changes.setMaxListeners(0)
+    const notify = (job: Digest) => void this.#changes.emit(job)
+    this.#scheduler = new JobScheduler(this.#parts, {
+      run: (record, store, signal) => runJob(record, { ...this.#parts, store, notify }, signal),
+      setState: (job, state) => this.#setState(job, state),
+      end: (job, state, reason) => this.#endWithRounds(job, state, reason),
+      onFault: (job, fault) => listener.onFault(job, fault),
+      onLetGo: (job, reason) => listener.onLetGo?.(job, reason),
+      onQueueFault: (fault) => listener.onQueueFault?.(fault),
+    })
   }
 
   /** Runs jobs until `stop`. Resolves when the last one has let go. */
   async run(): Promise<void> {
-    while (!this.#stopping.signal.aborted) {
-      const seen = this.#submissions
-      const [next] = await this.#parts.store.listUnfinishedJobs()
-      if (next) await this.#runOne(next)
-      else if (seen === this.#submissions) await this.#nextSubmission()
-    }
-  }
-
-  /** Stops at once. At the next start the job goes on, and its open round from where it stands. */
-  stop(): void {
-    this.#stopping.abort(new CoordinatorError('coordinator-stopping', 'The coordinator is stopping.'))
-    this.#wake()
-  }
-
-  #nextSubmission(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve
-      if (this.#stopping.signal.aborted) resolve()
-    })
-  }
-
-  async #runOne(record: JobRecord): Promise<void> {
-    const cancel = new AbortController()
-    this.#running = { job: record.job, cancel }
-    const signal = AbortSignal.any([cancel.signal, this.#stopping.signal])
+    const stopListening = this.#parts.store.onJobChange((job) => void this.#changes.emit(job))
     try {
-      // Not when it was cancelled in the moment in which it was read from the queue.
-      if (!(await this.#setState(record.job, 'running'))) return
-      await this.#runToEnd(record, signal, cancel.signal)
+      await this.#scheduler.run()
     } finally {
-      this.#running = undefined
+      stopListening()
     }
   }
 
-  async #runToEnd(record: JobRecord, signal: AbortSignal, cancelled: AbortSignal): Promise<void> {
-    try {
-      await runJob(record, { ...this.#parts, notify: (job) => this.#changes.emit(job) }, signal)
-      // Whoever was told that the job is cancelled is not shown a completed one.
-      signal.throwIfAborted()
-      // From here on the store decides whether it was completed or cancelled first.
-      this.#running = undefined
-      await this.#setState(record.job, 'completed')
-    } catch (error) {
-      await this.#endBadly(record.job, error, cancelled)
-    }
+  /** Stops at once, and gives its jobs back. Whoever has them next goes on, with the open round from where it stands. */
+  stop(): void {
+    this.#scheduler.stop()
   }
 
-  async #endBadly(job: Digest, error: unknown, cancelled: AbortSignal): Promise<void> {
-    if (cancelled.aborted) {
-      await this.#endWithRounds(job, 'cancelled', CANCELLED)
-      return
-    }
-    if (this.#stopping.signal.aborted) return
-    const reason = error instanceof Error ? error.message : String(error)
-    this.#listener.onFault(job, error)
-    await this.#endWithRounds(job, 'failed', reason)
+  /** Looks at the queue now: a holder has come, say. */
+  wake(): void {
+    this.#scheduler.wake()
   }
 
+  /** What a job leaves open ends with it. */
   async #endWithRounds(job: Digest, state: 'cancelled' | 'failed', reason: string): Promise<boolean> {
     await endRounds(job, reason, this.#parts)
     return this.#setState(job, state, reason)
@@ -134,8 +109,9 @@ export class Coordinator implements JobDesk {
     const now = clock.now()
     const nonce = new Uint8Array(32)
     randomness.fill(nonce)
+    const read = this.#requireMembers(parseJobSpecification(specification))
     const body = {
-      specification: this.#requireMembers(parseJobSpecification(specification)),
+      specification: read,
       submittedBy,
       submittedAt: now.toISOString(),
       nonce: toHex(nonce),
@@ -143,9 +119,10 @@ export class Coordinator implements JobDesk {
     const envelope = signStatement(jobStatement, body, key)
     const job = statementDigest(envelope)
     await logged.append([envelope])
-    await store.addJob(job, envelope, now)
-    this.#submissions++
-    this.#wake()
+    const { priority = 'normal', holders } = read
+    const { minContributors } = read.protection
+    await store.addJob(job, envelope, now, { priority, submittedBy, minContributors, ...(holders && { holders }) })
+    this.#scheduler.wake()
     return job
   }
 
@@ -159,24 +136,43 @@ export class Coordinator implements JobDesk {
     )
   }
 
-  list(limit: number): Promise<JobRecord[]> {
-    return this.#parts.store.listJobs(limit)
+  async list(limit: number): Promise<JobStanding[]> {
+    const [records, standings] = await Promise.all([this.#parts.store.listJobs(limit), this.#readStandings()])
+    return records.map((record) => ({ ...record, ...standings.get(record.job) }))
   }
 
-  async result(job: Digest): Promise<{ record: JobRecord; outputs: JobOutput[] }> {
+  async result(job: Digest): Promise<{ record: JobStanding; outputs: JobOutput[] }> {
+    const record = await this.#requireJob(job)
+    const standing = record.endedAt ? undefined : (await this.#readStandings()).get(job)
+    return { record: { ...record, ...standing }, outputs: await this.#parts.store.listJobOutputs(job) }
+  }
+
+  async #requireJob(job: Digest): Promise<JobRecord> {
     const record = await this.#parts.store.findJob(job)
-    if (!record) {
-      throw new CoordinatorError('job-not-found', `There is no job ${job}: "sluice job list" shows those that exist.`)
+    if (record) return record
+    throw new CoordinatorError('job-not-found', `There is no job ${job}: "sluice job list" shows those that exist.`)
+  }
+
+  /** Of the jobs that have not ended. */
+  async #readStandings(): Promise<Map<Digest, Pick<JobStanding, 'priority' | 'place' | 'standing'>>> {
+    const queue = await this.#parts.store.readQueue()
+    const places = new Map(queueOrder(queue).map((job, i) => [job, i + 1]))
+    const room = this.#scheduler.room()
+    const describe = (job: QueuedJob) => {
+      if (job.owner) return { priority: job.priority, standing: `is run by ${job.owner}` }
+      const standing = whyNotNow(job, queue, room) ?? 'waits for its turn'
+      return { priority: job.priority, place: places.get(job.job), standing }
     }
-    return { record, outputs: await this.#parts.store.listJobOutputs(job) }
+    return new Map(queue.jobs.map((job) => [job.job, describe(job)]))
   }
 
   async *watch(job: Digest, after: number, signal: AbortSignal): AsyncGenerator<StoredJobEvent> {
-    // Listening begins before reading, so that no event falls between the two.
-    const changes = on(this.#changes, job, { signal })
+    // Counting begins before reading, so that no event falls between the two.
+    const changes = new ChangeCounter(this.#changes, job)
     try {
       let isOver = false
-      for (let last = after; ; ) {
+      for (let last = after; !signal.aborted; ) {
+        const seen = changes.count
         const page = await this.#parts.store.listJobEvents(job, last, EVENTS_PAGE)
         for (const stored of page) {
           yield stored
@@ -186,13 +182,18 @@ export class Coordinator implements JobDesk {
         if (page.length > 0) continue
         if (isOver) return
         isOver = await this.#hasEnded(job)
-        if (!isOver) await changes.next()
+        if (!isOver) await this.#nextChange(changes, seen, signal)
       }
-    } catch (error) {
-      if (!signal.aborted) throw error
     } finally {
-      await changes.return?.()
+      changes.stop()
     }
+  }
+
+  /** Another coordinator's events may come without a word: each look is followed by one a while later. */
+  async #nextChange(changes: ChangeCounter, seen: number, signal: AbortSignal): Promise<void> {
+    const looked = new AbortController()
+    await Promise.race([changes.after(seen), pause(this.#parts.scheduling.pollMs, signal, looked.signal)])
+    looked.abort()
   }
 
   /**
@@ -205,11 +206,12 @@ export class Coordinator implements JobDesk {
   }
 
   async cancel(job: Digest): Promise<boolean> {
-    const { record } = await this.result(job)
-    if (record.endedAt) return false
-    if (this.#running?.job !== job) return this.#endWithRounds(job, 'cancelled', CANCELLED)
-    this.#running.cancel.abort(new CoordinatorError('job-cancelled', 'The job was cancelled.'))
-    return true
+    await this.#requireJob(job)
+    const state = await this.#parts.store.requestCancel(job)
+    if (state === 'ended') return false
+    if (this.#scheduler.cancel(job)) return true
+    // Whoever has it sees that it is wanted no more when it renews its lease, or takes it up, at the latest.
+    return state === 'leased' || this.#endWithRounds(job, 'cancelled', CANCELLED)
   }
 
   async output(job: Digest, digest: Digest): Promise<Uint8Array> {
@@ -223,4 +225,33 @@ export class Coordinator implements JobDesk {
 
 function isEnd({ event }: StoredJobEvent): boolean {
   return event.kind === 'job-state' && ['completed', 'failed', 'cancelled'].includes(event.state)
+}
+
+/** Counts the changes of one job. */
+class ChangeCounter {
+  readonly #changes: EventEmitter
+  readonly #job: Digest
+  #waiting = Promise.withResolvers<void>()
+  count = 0
+
+  constructor(changes: EventEmitter, job: Digest) {
+    this.#changes = changes
+    this.#job = job
+    changes.on(job, this.#onChange)
+  }
+
+  readonly #onChange = () => {
+    this.count++
+    this.#waiting.resolve()
+    this.#waiting = Promise.withResolvers()
+  }
+
+  /** Resolves at once when there was one since. */
+  after(seen: number): Promise<void> {
+    return this.count > seen ? Promise.resolve() : this.#waiting.promise
+  }
+
+  stop(): void {
+    this.#changes.off(this.#job, this.#onChange)
+  }
 }

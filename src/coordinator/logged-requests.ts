@@ -12,7 +12,7 @@ import type { HolderRequest } from '../protocol/holder-messages.ts'
 import { type LoggedStatement, type RangeEvidence, roundWitnesses, speaksOfRounds } from '../protocol/round-log.ts'
 import type { RoundPlan } from '../protocol/round-plan.ts'
 import { accepted, refused, type Verdict } from '../sluice-error.ts'
-import { askHolders } from './ask-holders.ts'
+import { type AskHolder, askHolders } from './ask-holders.ts'
 import { CoordinatorError } from './coordinator-error.ts'
 import type { CoordinatorStore, HolderDirectory, HolderRefusal, ReceivedReply } from './ports.ts'
 import type { TransparencyLog } from './transparency-log.ts'
@@ -25,6 +25,14 @@ export interface NotedCheckpoint extends Checkpoint {
 /** Makes the request for one holder, from a checkpoint that starts where this holder stands. */
 export type MakeRequest = (checkpoint: AddCheckpointRequest) => HolderRequest
 
+/** A request that shows a checkpoint, and can be made from the tree that a holder knows. */
+export interface LoggedRequest {
+  readonly checkpoint: NotedCheckpoint
+  readonly make: MakeRequest
+}
+
+/** Many rounds beside each other move the log on while one of them asks; each time it is one later checkpoint. */
+const LATER_CHECKPOINTS_MAX = 16
 /** A holder that has to be asked again more often than this does not tell the truth about what it knows. */
 const SIZE_CORRECTIONS_MAX = 2
 /** Positions of statements kept in memory. */
@@ -80,6 +88,10 @@ export class LoggedRequests {
       }
       const { size } = verdict.value
       if (size > checkpoint.size) {
+        // Another round's statements have come meanwhile, of this coordinator or another.
+        if (size <= (await this.#log.catchUp()).size) {
+          return refused('log-moved-on', `${holder} has seen a later checkpoint already.`)
+        }
         return refused(
           'log-rolled-back',
           `${holder} has seen ${size} entries of the log, and it has ${checkpoint.size}: restore the newest backup of the coordinator's database.`,
@@ -90,13 +102,30 @@ export class LoggedRequests {
     return refused('malformed-message', `${holder} gives another size of the log each time it is asked.`)
   }
 
+  /**
+   * Asks holders on a checkpoint, and on a later one where a holder has seen more: all that are asked after that share it.
+   * @param renew makes the request anew, on the log as it is then
+   */
+  askOnLatest(first: LoggedRequest, renew: () => Promise<LoggedRequest>): AskHolder {
+    let latest = { request: Promise.resolve(first) }
+    return async (holder, signal) => {
+      for (let turn = 1; ; turn++) {
+        const asked = latest
+        const { checkpoint, make } = await asked.request
+        const verdict = await this.ask(holder, checkpoint, make, signal)
+        if (verdict.ok || verdict.code !== 'log-moved-on' || turn === LATER_CHECKPOINTS_MAX) return verdict
+        if (latest === asked) latest = { request: renew() }
+      }
+    }
+  }
+
   /** Publishes the latest checkpoint with its cosignatures, for readers of the log. */
   publish({ note }: NotedCheckpoint): Promise<boolean> {
     return this.#log.publishCosigned(note)
   }
 
   /**
-   * Has a checkpoint cosigned by t members of a plan's committee.
+   * Has a checkpoint cosigned by t members of a plan's committee; a later one, when members have seen more meanwhile.
    * @param note takes what members say instead of cosigning
    * @throws CoordinatorError `round-abandoned` when fewer than t cosign in time
    */
@@ -106,6 +135,21 @@ export class LoggedRequests {
     signal: AbortSignal,
     note: (note: { holder: string; code: string; reason: string }) => void,
   ): Promise<NotedCheckpoint> {
+    for (let turn = 1; ; turn++) {
+      const cosigned = await this.#cosignOnce(plan, turn === 1 ? checkpoint : await this.catchUp(), signal, note)
+      if (cosigned !== 'moved-on') return cosigned
+      if (turn === LATER_CHECKPOINTS_MAX) {
+        throw new CoordinatorError('round-abandoned', 'The log grew faster than the committee could cosign it.')
+      }
+    }
+  }
+
+  async #cosignOnce(
+    plan: RoundPlan,
+    checkpoint: NotedCheckpoint,
+    signal: AbortSignal,
+    note: (note: { holder: string; code: string; reason: string }) => void,
+  ): Promise<NotedCheckpoint | 'moved-on'> {
     const policy = roundWitnesses(plan, this.#log.key)
     const ask = (holder: string, left: AbortSignal) =>
       this.ask(holder, checkpoint, (request) => ({ kind: 'cosign', checkpoint: request }), left)
@@ -113,6 +157,7 @@ export class LoggedRequests {
     for await (const { holder, verdict } of askHolders(plan.committee.members, ask, signal)) {
       const witness = policy.witnesses[plan.committee.members.indexOf(holder)]
       const added = verdict.ok ? takeCosignature(cosigned, verdict.value, witness) : verdict
+      if (!added.ok && added.code === 'log-moved-on') return 'moved-on'
       if (!added.ok) {
         note({ holder, code: added.code, reason: added.reason })
         continue

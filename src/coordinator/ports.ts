@@ -36,6 +36,59 @@ export interface JobRecord {
   readonly endedAt?: Date
 }
 
+export type JobPriority = 'low' | 'normal' | 'high'
+
+/** What the queue goes by: whose job it is, and whom it needs. */
+export interface JobPlacing {
+  readonly priority: JobPriority
+  readonly submittedBy: string
+  /** Names; all members of the venue when absent. */
+  readonly holders?: readonly string[]
+  /** Organisations without which no sum of it is opened. */
+  readonly minContributors: number
+}
+
+/** The placing of a job of which nothing is known. */
+export const UNPLACED: JobPlacing = { priority: 'normal', submittedBy: '', minContributors: 2 }
+
+/** A coordinator: its name is the same after a restart, its incarnation is of one process. */
+export interface Claimant {
+  readonly name: string
+  readonly incarnation: string
+}
+
+/** A job that has not ended, as the queue has it. */
+export interface QueuedJob extends JobPlacing {
+  readonly job: Digest
+  readonly state: 'queued' | 'running'
+  readonly submittedAt: Date
+  /** Name of the coordinator whose lease of it lives. */
+  readonly owner?: string
+  /** How often in a row it failed for a transient reason. */
+  readonly retries: number
+  /** Not to be taken before. */
+  readonly retryAt?: Date
+  /** Why it is tried again; for people. */
+  readonly reason?: string
+}
+
+/** All jobs that have not ended, oldest first; instants of leases, pauses and turns are of the store's clock. */
+export interface JobQueue {
+  /** By the store's clock. */
+  readonly now: Date
+  readonly jobs: readonly QueuedJob[]
+  /** When a job of a researcher was last taken up, of those who have had one. */
+  readonly lastTurns: ReadonlyMap<string, Date>
+}
+
+/** A job that this coordinator has the lease of. */
+export interface ClaimedJob {
+  readonly record: JobRecord
+  readonly retries: number
+  /** Somebody wants it cancelled. */
+  readonly isCancelled: boolean
+}
+
 /** One thing that a finished round gave to its job: `statistics`, `model`, `evaluation`. */
 export interface JobOutput {
   readonly name: string
@@ -169,7 +222,7 @@ export interface CoordinatorStore {
   /** Where the transparency log of the journal lives; errors are `StoreError`s here too. */
   readonly log: LogStorage
 
-  addJob(job: Digest, envelope: Envelope, submittedAt: Date): Promise<void>
+  addJob(job: Digest, envelope: Envelope, submittedAt: Date, placing?: JobPlacing): Promise<void>
   findJob(job: Digest): Promise<JobRecord | undefined>
   /** Newest first. */
   listJobs(limit: number): Promise<JobRecord[]>
@@ -177,11 +230,55 @@ export interface CoordinatorStore {
   listUnfinishedJobs(): Promise<JobRecord[]>
   /**
    * Moves a job on, never back to `queued`; sets startedAt at the first `running`, endedAt at an end. A job that has
-   * ended stays as it is.
+   * ended stays as it is, and one that is asked to be cancelled runs and completes no more.
    * @returns whether the job is now in this state.
    * @throws StoreError `not-found`
    */
   setJobState(job: Digest, state: JobState, at: Date, reason?: string): Promise<boolean>
+
+  /**
+   * From now on this process is the coordinator of this name: an earlier one under it can claim and renew nothing more, and
+   * the jobs that it had are free.
+   */
+  enterCoordinator(name: string): Promise<Claimant>
+  /** The queue as it is now. */
+  readQueue(): Promise<JobQueue>
+  /**
+   * Takes the lease of the job that `choose` picks, for `leaseMs` by the store's clock. Claims take turns, so that each chooses
+   * from a queue that has the others in it; a job whose row is being written at this moment is not waited for, and not shown.
+   * @param choose synchronous and without effect; may be called again when its choice was gone
+   * @returns undefined when `choose` picks none. @throws StoreError `conflict` when another process has entered under the name
+   */
+  claimJob(
+    claimant: Claimant,
+    leaseMs: number,
+    choose: (queue: JobQueue) => Digest | undefined,
+  ): Promise<ClaimedJob | undefined>
+  /**
+   * Renews leases, also one that has run out and that nobody has taken. @returns those of `jobs` that this process still has:
+   * who finds one missing has lost it, or it has ended
+   */
+  renewLeases(
+    claimant: Claimant,
+    leaseMs: number,
+    jobs: readonly Digest[],
+  ): Promise<{ readonly job: Digest; readonly isCancelled: boolean }[]>
+  /** Gives a lease back; of a job that this process does not have, nothing changes. @param pause before it is tried again */
+  giveBackJob(
+    claimant: Claimant,
+    job: Digest,
+    pause?: { readonly retries: number; readonly pauseMs: number; readonly reason: string },
+  ): Promise<void>
+  /**
+   * Asks whoever has the job to cancel it. @returns `free` when nobody has it: the caller may end it; `ended` when there is
+   * nothing to cancel. @throws StoreError `not-found`
+   */
+  requestCancel(job: Digest): Promise<'leased' | 'free' | 'ended'>
+  /**
+   * Calls `listener` when something has happened to a job, by this process or another. A hint that may be lost or come twice:
+   * whoever waits for a job also looks by itself now and then. @returns the way to stop
+   */
+  onJobChange(listener: (job: Digest) => void): () => void
 
   /** @throws StoreError `conflict` when this version of the output has another digest; `not-found`. */
   addJobOutput(job: Digest, output: JobOutput): Promise<void>
@@ -406,6 +503,15 @@ export interface RoundDesk {
   openingFor(planDigest: Digest, holder: string): { readonly keySum: Uint8Array; readonly sumBytes: number } | undefined
 }
 
+/** A job, and where it stands in the queue until it has ended. */
+export interface JobStanding extends JobRecord {
+  readonly priority?: JobPriority
+  /** From 1: how many are to be taken up before it, and itself. Of a job that no coordinator has. */
+  readonly place?: number
+  /** Why it is not taken up now, or by whom it is run; for people. */
+  readonly standing?: string
+}
+
 /**
  * What researchers can do. Errors: `CoordinatorError` (`job-not-found`, `output-not-found`, `holder-unknown`),
  * `LearningError` (`job-invalid`, …).
@@ -413,8 +519,8 @@ export interface RoundDesk {
 export interface JobDesk {
   /** Durable when it resolves. @param specification parsed JSON, not yet checked. */
   submit(specification: unknown, submittedBy: string): Promise<Digest>
-  list(limit: number): Promise<JobRecord[]>
-  result(job: Digest): Promise<{ readonly record: JobRecord; readonly outputs: readonly JobOutput[] }>
+  list(limit: number): Promise<JobStanding[]>
+  result(job: Digest): Promise<{ readonly record: JobStanding; readonly outputs: readonly JobOutput[] }>
   /** Stored events after `after`, then new ones as they come; ends after the job's last or when the signal fires. */
   watch(job: Digest, after: number, signal: AbortSignal): AsyncIterable<StoredJobEvent>
   /** @returns false when the job had ended before. */

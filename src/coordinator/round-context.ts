@@ -110,11 +110,18 @@ export function readLogged(
 
 /** Asks each holder from the tree that it knows. */
 export function askOnLog(
-  { checkpoint, range }: LogEvidence,
-  { logged }: RoundContext,
+  round: CoordinatorRound,
+  evidence: LogEvidence,
+  context: RoundContext,
   make: (evidence: { readonly checkpoint: AddCheckpointRequest; readonly range: RangeEvidence }) => HolderRequest,
 ): AskHolder {
-  return (holder, signal) => logged.ask(holder, checkpoint, (known) => make({ checkpoint: known, range }), signal)
+  const { logged } = context
+  const onEvidence = ({ checkpoint, range }: LogEvidence) => ({
+    checkpoint,
+    make: (known: AddCheckpointRequest) => make({ checkpoint: known, range }),
+  })
+  const renew = async () => onEvidence(await cosignedRange(round, await logged.catchUp(), context))
+  return logged.askOnLatest(onEvidence(evidence), renew)
 }
 
 /** Tells of a holder that said no, or answered something else than it was asked. */

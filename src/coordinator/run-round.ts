@@ -205,9 +205,10 @@ async function abandonRound(planDigest: Digest, error: unknown, context: RoundCo
   return new CoordinatorError('round-abandoned', reason, { cause: error })
 }
 
-/** Whether a signal fired because the process ends, and not because the job is cancelled. */
+/** Whether a signal fired because the process ends or has lost the job, and not because the job is cancelled. */
 export function isStopping(signal: AbortSignal): boolean {
-  return signal.aborted && signal.reason instanceof CoordinatorError && signal.reason.code === 'coordinator-stopping'
+  const { aborted, reason } = signal
+  return aborted && reason instanceof CoordinatorError && ['coordinator-stopping', 'lease-lost'].includes(reason.code)
 }
 
 /** The digest of a certificate's manifest, whatever signatures it carries. */

@@ -1,7 +1,7 @@
 import { SluiceError } from '../sluice-error.ts'
 
 /** Faults of the store that pass by themselves, by the code of its error. */
-const TRANSIENT: ReadonlySet<string> = new Set(['database-unreachable'])
+const TRANSIENT: ReadonlySet<string> = new Set(['database-unreachable', 'blobs-unreachable'])
 
 /**
  * Whether waiting may cure a fault: a database that restarts, a line that is cut. Whatever it hit is as it was stored, and may be

@@ -78,6 +78,8 @@ export const jobSpecificationSchema = z.strictObject({
   protection: protectionSchema.prefault({}),
   /** Which holders take part; all admitted and connected ones unless told. */
   holders: listField(identityField, { min: 2, max: 65_536 }).optional(),
+  /** Before whose jobs it goes in the venue's queue; `normal` unless told. */
+  priority: z.enum(['low', 'normal', 'high']).optional(),
   /** How long one round collects before it closes with whom it has. */
   roundTimeoutMs: z.int().min(1000).max(86_400_000).default(60_000),
   /**

@@ -1,6 +1,7 @@
 import type { CoordinatorStore } from '../coordinator/ports.ts'
 import type { Database } from './database.ts'
 import { jobEventRecords } from './job-event-records.ts'
+import { jobQueueRecords } from './job-queue-records.ts'
 import { jobRecords } from './job-records.ts'
 import { databaseLogStorage } from './log-storage.ts'
 import { migrate, readMigrations } from './migrations.ts'
@@ -48,6 +49,7 @@ export function coordinatorStoreOver(database: Database): CoordinatorStore {
   return {
     ...statementJournal(database),
     ...jobRecords(database),
+    ...jobQueueRecords(database),
     ...jobEventRecords(database),
     ...roundRecords(database),
     ...registryRecords(database),

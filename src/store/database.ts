@@ -23,5 +23,10 @@ export interface Transaction extends Queryable {
  */
 export interface Database extends Queryable {
   transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>
+  /**
+   * Calls `listener` with what is notified on a channel, by any process. What is said while there is no connection is lost.
+   * @returns the way to stop
+   */
+  listen(channel: string, listener: (payload: string) => void): () => void
   close(): Promise<void>
 }

@@ -1,11 +1,11 @@
-import type { CoordinatorStore, JobOutput, JobRecord, JobState } from '../coordinator/ports.ts'
+import { type CoordinatorStore, type JobOutput, type JobRecord, type JobState, UNPLACED } from '../coordinator/ports.ts'
 import type { Digest } from '../crypto/digest.ts'
 import { encodeEnvelope } from '../crypto/envelope.ts'
 import type { Database, Queryable } from './database.ts'
 import { StoreError } from './store-error.ts'
 import { readStoredEnvelope, storableReason } from './stored-text.ts'
 
-interface JobRow {
+export interface JobRow {
   readonly job: Digest
   readonly envelope: string
   readonly state: JobState
@@ -15,8 +15,13 @@ interface JobRow {
   readonly ended_at: Date | null
 }
 
-const SELECT_JOBS = `
-  SELECT job, envelope::text AS envelope, state, reason, submitted_at, started_at, ended_at FROM jobs`
+export const JOB_COLUMNS = 'job, envelope::text AS envelope, state, reason, submitted_at, started_at, ended_at'
+
+const SELECT_JOBS = `SELECT ${JOB_COLUMNS} FROM jobs`
+
+const ADD_JOB = `
+  INSERT INTO jobs (job, envelope, submitted_at, priority, submitted_by, holders, min_contributors)
+  VALUES ($1, $2, $3, $4, $5, $6::json, $7) ON CONFLICT (job) DO NOTHING`
 
 /** A job that has ended stays; one that runs does not queue again. */
 const MOVE_JOB = `
@@ -26,6 +31,7 @@ const MOVE_JOB = `
     ended_at = CASE WHEN $2 IN ('completed', 'failed', 'cancelled') THEN $3::timestamptz END,
     reason = $4
   WHERE job = $1 AND ended_at IS NULL AND ($2 <> 'queued' OR state = 'queued')
+    AND NOT ($2 IN ('running', 'completed') AND cancel_requested)
   RETURNING job`
 
 /** The jobs' part of the store; contracts on {@link CoordinatorStore}. */
@@ -39,11 +45,12 @@ export function jobRecords(
     (await database.query<JobRow>(`${SELECT_JOBS} ${tail}`, parameters)).map(toJobRecord)
 
   return {
-    addJob: async (job, envelope, submittedAt) => {
-      await database.query(
-        'INSERT INTO jobs (job, envelope, submitted_at) VALUES ($1, $2, $3) ON CONFLICT (job) DO NOTHING',
-        [job, encodeEnvelope(envelope), submittedAt.toISOString()],
-      )
+    addJob: async (job, envelope, submittedAt, placing = UNPLACED) => {
+      const { priority, submittedBy, holders, minContributors } = placing
+      const names = holders ? JSON.stringify(holders) : null
+      const document = encodeEnvelope(envelope)
+      const parameters = [job, document, submittedAt.toISOString(), priority, submittedBy, names, minContributors]
+      await database.query(ADD_JOB, parameters)
     },
     findJob: async (job) => (await listJobs('WHERE job = $1', [job]))[0],
     listJobs: (limit) => listJobs('ORDER BY submitted_at DESC, arrival DESC LIMIT $1', [limit]),
@@ -87,7 +94,7 @@ export async function addJobOutput(
   }
 }
 
-function toJobRecord(row: JobRow): JobRecord {
+export function toJobRecord(row: JobRow): JobRecord {
   return {
     job: row.job,
     envelope: readStoredEnvelope(row.envelope, `The job ${row.job}`),

@@ -3,6 +3,7 @@ import type { Digest } from '../crypto/digest.ts'
 import { MemoryLogStorage } from '../log/memory-log-storage.ts'
 import { MemoryJobs } from './memory-jobs.ts'
 import { MemoryJournal } from './memory-journal.ts'
+import { MemoryQueue } from './memory-queue.ts'
 import { MemoryRegistry } from './memory-registry.ts'
 import { MemoryRounds } from './memory-rounds.ts'
 import { StoreError } from './store-error.ts'
@@ -10,6 +11,7 @@ import { StoreError } from './store-error.ts'
 /** A place in memory for a coordinator's state: what is opened over it again finds what it has. */
 export class MemoryPlace {
   readonly jobs = new MemoryJobs()
+  readonly queue = new MemoryQueue(this.jobs)
   readonly journal = new MemoryJournal()
   readonly rounds = new MemoryRounds(this.jobs, this.journal)
   readonly registry = new MemoryRegistry()
@@ -33,11 +35,14 @@ export function openMemoryCoordinatorStore(place: MemoryPlace = new MemoryPlace(
   const requireOpen = () => {
     if (!isOpen) throw new StoreError('store-closed', 'The store in memory is closed: open it again.')
   }
-  const { journal, jobs, rounds, registry, log } = place
+  const { journal, jobs, queue, rounds, registry, log } = place
   return {
     ...guarded(journal, ['appendStatements', 'listStatements', 'findStatement', 'findPayload'], requireOpen),
     ...guarded(jobs, ['addJob', 'findJob', 'listJobs', 'listUnfinishedJobs', 'setJobState'], requireOpen),
     ...guarded(jobs, ['addJobOutput', 'listJobOutputs', 'appendJobEvent', 'listJobEvents'], requireOpen),
+    ...guarded(queue, ['enterCoordinator', 'readQueue', 'claimJob', 'renewLeases'], requireOpen),
+    ...guarded(queue, ['giveBackJob', 'requestCancel'], requireOpen),
+    onJobChange: (listener) => queue.onJobChange(listener),
     ...guarded(rounds, ['addRound', 'addContribution', 'setRoundPhase', 'setAbandonment'], requireOpen),
     ...guarded(rounds, ['publishRound', 'listRounds', 'loadRound'], requireOpen),
     ...guarded(registry, ['addRegistryRequest', 'findRegistryRequest', 'listPendingRequests'], requireOpen),

@@ -1,13 +1,16 @@
-import type {
-  CoordinatorStore,
-  JobEvent,
-  JobOutput,
-  JobRecord,
-  JobState,
-  StoredJobEvent,
+import {
+  type CoordinatorStore,
+  type JobEvent,
+  type JobOutput,
+  type JobPlacing,
+  type JobRecord,
+  type JobState,
+  type StoredJobEvent,
+  UNPLACED,
 } from '../coordinator/ports.ts'
 import type { Digest } from '../crypto/digest.ts'
 import { unknownJob } from './job-records.ts'
+import type { MemoryQueueJobs, QueuePlace } from './memory-queue.ts'
 import { StoreError } from './store-error.ts'
 import { storableReason } from './stored-text.ts'
 
@@ -15,6 +18,7 @@ const ENDS: ReadonlySet<JobState> = new Set(['completed', 'failed', 'cancelled']
 
 interface HeldJob {
   record: JobRecord
+  readonly place: QueuePlace
   /** By `name/version`. */
   readonly outputs: Map<string, JobOutput>
   readonly events: StoredJobEvent[]
@@ -34,7 +38,8 @@ export class MemoryJobs
       | 'listJobOutputs'
       | 'appendJobEvent'
       | 'listJobEvents'
-    >
+    >,
+    MemoryQueueJobs
 {
   /** In the order of arrival. */
   readonly #jobs = new Map<Digest, HeldJob>()
@@ -50,10 +55,24 @@ export class MemoryJobs
     return held
   }
 
-  async addJob(job: Digest, envelope: JobRecord['envelope'], submittedAt: Date): Promise<void> {
+  async addJob(
+    job: Digest,
+    envelope: JobRecord['envelope'],
+    submittedAt: Date,
+    placing: JobPlacing = UNPLACED,
+  ): Promise<void> {
     if (this.#jobs.has(job)) return
     const record = { job, envelope, state: 'queued', submittedAt } as const
-    this.#jobs.set(job, { record, outputs: new Map(), events: [] })
+    const place = { placing, retries: 0, isCancelled: false }
+    this.#jobs.set(job, { record, place, outputs: new Map(), events: [] })
+  }
+
+  placed(job: Digest): { readonly record: JobRecord; readonly place: QueuePlace } {
+    return this.#held(job)
+  }
+
+  placedJobs(): { readonly record: JobRecord; readonly place: QueuePlace }[] {
+    return [...this.#jobs.values()].sort((a, b) => +a.record.submittedAt - +b.record.submittedAt)
   }
 
   async findJob(job: Digest): Promise<JobRecord | undefined> {
@@ -77,8 +96,9 @@ export class MemoryJobs
 
   async setJobState(job: Digest, state: JobState, at: Date, reason?: string): Promise<boolean> {
     const held = this.#held(job)
-    const { record } = held
-    if (record.endedAt || (state === 'queued' && record.state !== 'queued')) return record.state === state
+    const { record, place } = held
+    const isWanted = !(place.isCancelled && (state === 'running' || state === 'completed'))
+    if (record.endedAt || !isWanted || (state === 'queued' && record.state !== 'queued')) return record.state === state
     const { reason: _, ...rest } = record
     const stored = storableReason(reason)
     held.record = {

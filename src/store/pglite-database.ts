@@ -113,6 +113,8 @@ function pgliteDatabase(engine: PGlite, directory: string, checkpointBytes: numb
           return work(transaction)
         }),
       ),
+    // The database has one process: it is told of what it does itself where it does it.
+    listen: () => () => {},
     close: () => (closing ??= close()),
   }
 }

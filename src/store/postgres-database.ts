@@ -1,5 +1,6 @@
 import pg from 'pg'
 import type { Database, Transaction } from './database.ts'
+import { PostgresListener } from './postgres-listener.ts'
 import { databaseError, StoreError } from './store-error.ts'
 
 /** Connections of one coordinator process; its writes are short, and more replicas share the server. */
@@ -25,6 +26,7 @@ export function openPostgresDatabase(databaseUrl: string): Database {
   })
   // An idle connection that the server ends is replaced at the next query; without a listener it would end the process.
   pool.on('error', () => {})
+  const listener = new PostgresListener(databaseUrl)
   let closing: Promise<void> | undefined
 
   const guarded = async <T>(run: () => Promise<T>): Promise<T> => {
@@ -39,7 +41,8 @@ export function openPostgresDatabase(databaseUrl: string): Database {
   return {
     query: (sql, parameters = []) => guarded(async () => (await pool.query(sql, [...parameters])).rows as never),
     transaction: (work) => guarded(() => runTransaction(pool, work)),
-    close: () => (closing ??= pool.end()),
+    listen: (channel, onNotified) => listener.listen(channel, onNotified),
+    close: () => (closing ??= Promise.all([listener.close(), pool.end()]).then(() => undefined)),
   }
 }
 

@@ -1,5 +1,5 @@
 import type { requestCallback } from '@grpc/grpc-js'
-import type { JobState, StoredJobEvent } from '../coordinator/ports.ts'
+import type { JobPriority, JobState, StoredJobEvent } from '../coordinator/ports.ts'
 import type { Digest } from '../crypto/digest.ts'
 import { digestOf } from '../crypto/digest.ts'
 import type { Envelope } from '../crypto/envelope.ts'
@@ -26,6 +26,11 @@ export interface JobSummary {
   readonly submittedBy: string
   readonly submittedAt: string
   readonly endedAt?: string
+  readonly priority?: JobPriority
+  /** From 1, of a job that no coordinator runs now. */
+  readonly place?: number
+  /** By which coordinator it is run, or why it is not; for people. */
+  readonly standing?: string
 }
 
 export interface JobResult {
@@ -141,7 +146,7 @@ function deadline() {
 }
 
 function summaryFromWire(summary: JobSummary__Output): JobSummary {
-  const { job, name, state, reason, submittedBy, submittedAt, endedAt } = summary
+  const { job, name, state, reason, submittedBy, submittedAt, endedAt, priority, place, standing } = summary
   return {
     job,
     name,
@@ -150,5 +155,8 @@ function summaryFromWire(summary: JobSummary__Output): JobSummary {
     submittedAt,
     ...(reason ? { reason } : {}),
     ...(endedAt ? { endedAt } : {}),
+    ...(priority ? { priority: priority as JobPriority } : {}),
+    ...(place ? { place } : {}),
+    ...(standing ? { standing } : {}),
   }
 }

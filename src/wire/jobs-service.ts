@@ -1,5 +1,5 @@
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js'
-import type { JobDesk, JobOutput, JobRecord } from '../coordinator/ports.ts'
+import type { JobDesk, JobOutput, JobStanding } from '../coordinator/ports.ts'
 import { jobStatement } from '../learning/job-specification.ts'
 import { parseStatement } from '../protocol/statement.ts'
 import { digestFromWire, envelopeToWire } from './codec.ts'
@@ -80,7 +80,7 @@ function parseSpecification(bytes: Uint8Array): unknown {
   }
 }
 
-function summarise(record: JobRecord): JobSummary {
+function summarise(record: JobStanding): JobSummary {
   const statement = parseStatement(jobStatement, record.envelope)
   return {
     job: record.job,
@@ -90,6 +90,9 @@ function summarise(record: JobRecord): JobSummary {
     submittedBy: statement.ok ? statement.value.submittedBy : '',
     submittedAt: record.submittedAt.toISOString(),
     endedAt: record.endedAt?.toISOString() ?? '',
+    priority: record.priority ?? '',
+    place: record.place ?? 0,
+    standing: record.standing ?? '',
   }
 }
 

@@ -50,7 +50,13 @@ const RESOURCE_EXHAUSTED = new Set([
   'upload-allowance-used',
 ])
 
-const UNAVAILABLE = new Set(['connection-lost', 'transfer-idle', 'database-unreachable', 'admission-pending'])
+const UNAVAILABLE = new Set([
+  'connection-lost',
+  'blobs-unreachable',
+  'transfer-idle',
+  'database-unreachable',
+  'admission-pending',
+])
 
 function statusOf(code: string): status {
   if (code.endsWith('not-found')) return status.NOT_FOUND

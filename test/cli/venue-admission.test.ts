@@ -91,7 +91,7 @@ async function joinAs(name: string): Promise<void> {
 /** A node that signs whatever is proposed, unless told otherwise. */
 async function startNode(name: string, signs = true) {
   const { config, tls, identity } = await loadHolderSettings(at(name))
-  const connection = new HolderConnection(config.coordinator, VENUE, tls, 'x')
+  const connection = new HolderConnection(String(config.coordinator), VENUE, tls, 'x')
   const events: string[] = []
   const handle: RequestHandler = async (request) => {
     if (request.kind !== 'admit' || !signs) return refused('approval-needed', 'not now')

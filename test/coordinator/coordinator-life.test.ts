@@ -20,17 +20,24 @@ type Parts = InProcessVenue['parts']
 /** A coordinator over the venue, some of whose parts fail. It runs until the test is over, or hangs where the parts do. */
 function start(changes: Partial<Parts> = {}) {
   const faults: unknown[] = []
+  const letGo: { job: string; reason: string }[] = []
   const coordinator = new Coordinator(
     { ...venue.parts, ...changes },
-    { onJobState: () => {}, onFault: (_, error) => faults.push(error) },
+    {
+      onJobState: () => {},
+      onFault: (_, error) => faults.push(error),
+      onLetGo: (job, reason) => letGo.push({ job, reason }),
+    },
   )
   const running = coordinator.run()
   const stop = async () => {
     coordinator.stop()
     await running
   }
-  return { coordinator, faults, running, stop }
+  return { coordinator, faults, letGo, running, stop }
 }
+
+const oneAtATime = () => ({ ...venue.parts.scheduling, maxRunningJobs: 1 })
 
 const submit = (coordinator: Coordinator, rounds = 1) =>
   coordinator.submit(heartJob('logistic', 'ef'.repeat(32), rounds), 'ada')
@@ -74,12 +81,13 @@ describe('the queue', () => {
   it('does not begin a job that is cancelled in the moment in which it is taken', async () => {
     let cancel: ((job: string) => Promise<boolean>) | undefined
     const { coordinator, stop } = start({
+      scheduling: oneAtATime(),
       store: {
         ...venue.store,
-        listUnfinishedJobs: async () => {
-          const jobs = await venue.store.listUnfinishedJobs()
-          if (jobs[0]) await cancel?.(jobs[0].job)
-          return jobs
+        claimJob: async (...claim) => {
+          const claimed = await venue.store.claimJob(...claim)
+          if (claimed) await cancel?.(claimed.record.job)
+          return claimed
         },
       },
     })
@@ -103,7 +111,7 @@ describe('the queue', () => {
     venue.interferences.set('hungary', async () => refused('no', 'no'))
     venue.interferences.set('cleveland', async () => refused('no', 'no'))
     const [first, second] = [await submit(coordinator), await submit(coordinator)]
-    const again = start()
+    const again = start({ scheduling: oneAtATime() })
     for await (const { event } of again.coordinator.watch(first, 0, new AbortController().signal)) {
       if (event.kind === 'job-state' && event.state === 'failed') venue.interferences.clear()
     }
@@ -138,25 +146,43 @@ describe('a fault', () => {
     await stop()
   })
 
-  it('of the database while a refusal is noted fails the job, not the process', async () => {
-    venue.interferences.set('hungary', async () => refused('no', 'no'))
-    const { coordinator, faults, stop } = start({
+  /** A job whose coordinator's store fails `times` times when a round is to be stored. */
+  async function runWhileAway(fault: StoreError, times: number) {
+    let left = times
+    const started = start({
+      scheduling: { ...venue.parts.scheduling, retryFirstMs: 50 },
       store: {
         ...venue.store,
-        appendJobEvent: async (job, at, event) => {
-          if (event.kind === 'holder-refused') throw new StoreError('database-unreachable', 'The database is away.')
-          return venue.store.appendJobEvent(job, at, event)
+        addRound: async (round) => {
+          if (left-- > 0) throw fault
+          return venue.store.addRound(round)
         },
       },
     })
-    const job = await submit(coordinator)
-    await watch(coordinator, job)
-    expect((await coordinator.result(job)).record).toMatchObject({ state: 'failed', reason: 'The database is away.' })
-    expect(faults).toMatchObject([{ code: 'database-unreachable' }])
-    expect(await venue.store.listRounds(job)).toMatchObject([{ phase: 'abandoned', reason: 'The database is away.' }])
-    expect(spooled()).toEqual([])
-    venue.interferences.clear()
-    await stop()
+    const job = await submit(started.coordinator)
+    const events = await watch(started.coordinator, job)
+    await started.stop()
+    return { ...started, events, record: (await started.coordinator.result(job)).record }
+  }
+
+  it('of the database that passes has the job tried again, after a pause, and costs nothing', async () => {
+    const away = new StoreError('database-unreachable', 'The database is away.')
+    const { record, faults, letGo, events } = await runWhileAway(away, 2)
+    expect(record.state).toBe('completed')
+    expect(faults).toEqual([])
+    expect(letGo.map(({ reason }) => reason)).toEqual([
+      'is tried again in 50 ms: The database is away.',
+      'is tried again in 100 ms: The database is away.',
+    ])
+    expect(events.filter(({ event }) => event.kind === 'round-published')).toHaveLength(3)
+  })
+
+  it('of the database that does not pass by itself fails the job at once, and not the process', async () => {
+    const broken = new StoreError('database-failed', 'The database is broken.')
+    const { record, faults, letGo } = await runWhileAway(broken, 1)
+    expect(record).toMatchObject({ state: 'failed', reason: 'The database is broken.' })
+    expect(faults).toMatchObject([{ code: 'database-failed' }])
+    expect(letGo).toEqual([])
   })
 })
 
@@ -176,6 +202,8 @@ describe('a job that is cancelled before a coordinator takes it up again', () =>
     const job = await submit(coordinator)
     await dead.promise
     expect(spooled()).toHaveLength(1)
+    // The next process has begun, and takes nothing up yet.
+    await venue.store.enterCoordinator(venue.parts.name)
     const next = new Coordinator(venue.parts, { onJobState: () => {}, onFault: () => {} })
     expect(await next.cancel(job)).toBe(true)
     expect(await venue.store.listRounds(job)).toMatchObject([

@@ -180,6 +180,8 @@ describe('a job', () => {
 
   it('can be cancelled while it runs and while it waits; what was published stays', async () => {
     const running = await submit(1000)
+    // A holder takes part in two at a time.
+    const beside = await submit(1000)
     const waiting = await submit(1000)
     const seen = new AbortController()
     for await (const { event } of coordinator.watch(running, 0, seen.signal)) {
@@ -187,7 +189,8 @@ describe('a job', () => {
     }
     expect(await coordinator.cancel(waiting)).toBe(true)
     expect(await coordinator.cancel(running)).toBe(true)
-    await eventsOf(running)
+    expect(await coordinator.cancel(beside)).toBe(true)
+    for (const job of [running, beside]) await eventsOf(job)
     const [first, second] = [await coordinator.result(running), await coordinator.result(waiting)]
     expect(first.record.state).toBe('cancelled')
     expect(second.record).toMatchObject({ state: 'cancelled' })

@@ -40,6 +40,7 @@ class BreakingDatabase implements Database {
   }
 
   transaction: Database['transaction'] = (work) => this.#database.transaction(work)
+  listen: Database['listen'] = (channel, listener) => this.#database.listen(channel, listener)
   close: Database['close'] = () => this.#database.close()
 }
 

@@ -24,6 +24,7 @@ function failingAt(database: Database, failAt: number, persists: boolean): Datab
       return rows
     },
     transaction: (work) => database.transaction(work),
+    listen: (channel, listener) => database.listen(channel, listener),
     close: () => database.close(),
   }
 }

@@ -12,6 +12,7 @@ import { HolderJournal } from '../../nodes/holder/journal.ts'
 import { openTrainerThread } from '../../nodes/trainers/tfjs/trainer-thread.ts'
 import { systemClock } from '../../src/cli/coordinator-process.ts'
 import { Coordinator } from '../../src/coordinator/coordinator.ts'
+import { SCHEDULING_DEFAULTS } from '../../src/coordinator/job-scheduler.ts'
 import { OpenRounds } from '../../src/coordinator/open-rounds.ts'
 import {
   type Clock,
@@ -208,6 +209,8 @@ export class InProcessVenue {
       randomness: systemRandomness,
       openings: this.openings,
       log: this.log,
+      name: 'coordinator',
+      scheduling: SCHEDULING_DEFAULTS,
       registry: {
         current: () => ({ members: this.#members, head: registryHead(emptyRegistry('venue.test')) }),
       },

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { type HolderSettings, loadHolderSettings } from '../../../nodes/holder/configuration-files.ts'
 import { openDataset } from '../../../nodes/holder/datasets.ts'
+import { coordinatorAddresses } from '../../../nodes/holder/holder-config.ts'
 import { PROTOCOL_VERSION } from '../../wire/limits.ts'
 import { type CoordinatorProbe, probeCoordinator } from '../../wire/probe-coordinator.ts'
 import { splitAddress } from '../../wire/probe-listener.ts'
@@ -34,10 +35,12 @@ export async function examineHolder(directory: string, { logUrl, now }: Examinat
   const expected = { venue: config.venue, role: 'holder', name: config.name } as const
   const renewal = 'Start the node: it renews by itself. Once expired, ask the venue for a new invite.'
   found.push(...(await diagnose('certificate', async () => checkCertificate(tls, expected, renewal, now()))))
-  const url = logUrl ?? defaultLogUrl(config.coordinator)
-  const probe = await probeCoordinator(config.coordinator, config.venue, tls)
-  const theirs = probe.date ?? (await httpDate(`${url}/checkpoint`))
-  found.push(checkClock(now(), theirs, 'the coordinator'), judgeProbe(config.coordinator, probe))
+  const addresses = coordinatorAddresses(config)
+  const url = logUrl ?? defaultLogUrl(addresses[0])
+  const probes = await Promise.all(addresses.map((address) => probeCoordinator(address, config.venue, tls)))
+  const theirs = probes.find(({ date }) => date)?.date ?? (await httpDate(`${url}/checkpoint`))
+  found.push(checkClock(now(), theirs, 'the coordinator'))
+  found.push(...probes.map((probe, i) => judgeProbe(addresses[i], probe)))
   found.push(
     ...(await diagnose('log', () => {
       const seen = readSeenLog(at(config.journal), settings.logKey.name)

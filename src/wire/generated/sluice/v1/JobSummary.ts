@@ -12,6 +12,18 @@ export interface JobSummary {
   'submittedBy'?: (string);
   'submittedAt'?: (string);
   'endedAt'?: (string);
+  /**
+   * low, normal, high; of a job that has not ended.
+   */
+  'priority'?: (string);
+  /**
+   * From 1, of a job that no coordinator runs now.
+   */
+  'place'?: (number);
+  /**
+   * By which coordinator it is run, or why it is not; for people.
+   */
+  'standing'?: (string);
 }
 
 export interface JobSummary__Output {
@@ -25,4 +37,16 @@ export interface JobSummary__Output {
   'submittedBy': (string);
   'submittedAt': (string);
   'endedAt': (string);
+  /**
+   * low, normal, high; of a job that has not ended.
+   */
+  'priority': (string);
+  /**
+   * From 1, of a job that no coordinator runs now.
+   */
+  'place': (number);
+  /**
+   * By which coordinator it is run, or why it is not; for people.
+   */
+  'standing': (string);
 }
