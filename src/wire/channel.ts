@@ -1,5 +1,6 @@
 import type { ChannelOptions } from '@grpc/grpc-js'
 import { keepalive, limits } from './limits.ts'
+import { receiveWindow } from './receive-windows.ts'
 
 /**
  * Options of every client channel. Reconnecting is quick: a hospital's line drops, and comes back. The name in the TLS
@@ -14,6 +15,7 @@ export function channelOptions(venue: string): ChannelOptions {
     'grpc.keepalive_timeout_ms': keepalive.timeoutMs,
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.max_reconnect_backoff_ms': 5000,
+    'grpc-node.flow_control_window': receiveWindow.transferBytes,
     // The coordinator moves behind its name: half a minute of the old address is too long.
     'grpc.dns_min_time_between_resolutions_ms': 2000,
   }

@@ -6,6 +6,7 @@ import { type CoordinatorServiceParts, coordinatorHandlers } from './coordinator
 import { checkOwnCertificate, serverCredentials, type TlsMaterial } from './credentials.ts'
 import { jobsHandlers } from './jobs-service.ts'
 import { keepalive, limits } from './limits.ts'
+import { widenReceiveWindows } from './receive-windows.ts'
 import { WireError } from './wire-error.ts'
 
 export interface RunningServer {
@@ -30,6 +31,7 @@ export async function startServer(
   if (identity.role !== 'coordinator' || identity.venue !== parts.venue) {
     throw new WireError('credential-invalid', `The certificate is not that of the coordinator of ${parts.venue}.`)
   }
+  widenReceiveWindows()
   const server = new Server({
     'grpc.max_receive_message_length': limits.requestBytes,
     'grpc.max_concurrent_streams': limits.callsPerConnection,

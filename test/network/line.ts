@@ -128,8 +128,8 @@ export class Line implements Disposable {
 
   /** The coordinator's host has another address from now on, and no more the one it had. */
   moveCoordinator(): void {
-    run('ip', '-n', this.coordinator, 'address', 'add', `${addresses.moved}/24`, 'dev', 'line')
     run('ip', '-n', this.coordinator, 'address', 'delete', `${addresses.coordinator}/24`, 'dev', 'line')
+    run('ip', '-n', this.coordinator, 'address', 'add', `${addresses.moved}/24`, 'dev', 'line')
   }
 
   /** What the holder's host takes a name for, from now on. */

@@ -6,16 +6,22 @@ const { listen, target, delayMs }: { listen: string; target: string; delayMs: nu
 const [host, port] = listen.split(':')
 const [targetHost, targetPort] = target.split(':')
 
+/** As much is on its way at once as on a line that is so long and not slower than 400 Mbit/s. */
+const ON_ITS_WAY = 50_000 * delayMs
+
 function pass(from: Socket, to: Socket): void {
+  let waiting = 0
   from.on('data', (data) => {
-    from.pause()
+    waiting += data.length
+    if (waiting > ON_ITS_WAY) from.pause()
     setTimeout(() => {
+      waiting -= data.length
       if (to.destroyed) return
       if (to.write(data)) from.resume()
       else to.once('drain', () => from.resume())
     }, delayMs)
   })
-  from.on('end', () => to.end())
+  from.on('end', () => setTimeout(() => to.end(), delayMs))
   from.on('error', () => to.destroy())
   from.on('close', () => to.destroy())
 }
