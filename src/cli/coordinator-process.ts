@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
@@ -7,6 +6,7 @@ import { Coordinator } from '../coordinator/coordinator.ts'
 import { SCHEDULING_DEFAULTS } from '../coordinator/job-scheduler.ts'
 import { OpenRounds } from '../coordinator/open-rounds.ts'
 import type { Clock } from '../coordinator/ports.ts'
+import { sweepPayloads } from '../coordinator/sweep-payloads.ts'
 import { openTransparencyLog } from '../coordinator/transparency-log.ts'
 import { startPayloadWorkers } from '../crypto/payload-workers.ts'
 import { systemRandomness } from '../crypto/randomness.ts'
@@ -64,6 +64,8 @@ export async function runCoordinator(
   const openRounds = new OpenRounds()
   const sessions = new HolderSessions(config.reconnectGraceMs, stores.spool, () => observation.traces.traceparent())
   const clock = systemClock
+  const swept = await sweepPayloads({ ...stores, store, clock })
+  if (swept > 0) log.info({ event: 'swept', rounds: swept }, 'payloads of rounds that are over were discarded')
 
   // Refusals of the desk end a wait that is told of elsewhere.
   let refreshPending = async () => {}
@@ -173,13 +175,10 @@ function tellOfDatabase(log: Logger, error: Error | undefined): void {
   else log.info({ event: 'database-back' }, 'the database is back')
 }
 
-async function openStores(state: string, blobs: string | undefined, databaseUrl: string | undefined) {
-  // Openings are for the holders of rounds that were published just now; those of an earlier life nobody asks for. Shared ones
-  // may be of another coordinator's rounds.
-  if (blobs === undefined) await rm(join(state, 'openings'), { recursive: true, force: true })
+async function openStores(state: string, blobsUrl: string | undefined, databaseUrl: string | undefined) {
   return {
+    ...storesOver(await openBlobStore(blobsUrl, state)),
     store: await openCoordinatorStore({ databaseUrl, directory: join(state, 'database') }),
-    ...storesOver(await openBlobStore(blobs, state)),
   }
 }
 

@@ -23,7 +23,7 @@ const EXAMPLES =
 const s3OptionsSchema = z.strictObject({
   endpoint: z
     .url({ protocol: /^https?$/ })
-    .refine((text) => !hasCredentials(new URL(text)))
+    .refine((text) => !hasCredentials(URL.parse(text)))
     .optional(),
   region: z.string().min(1).optional(),
   pathStyle: z.enum(['true', 'false']).default('false'),
@@ -48,8 +48,8 @@ export function parseBlobsUrl(text: string): BlobsLocation {
   return { kind: 's3', bucket: url.host, prefix, endpoint, region, pathStyle: pathStyle === 'true' }
 }
 
-function hasCredentials(url: URL): boolean {
-  return url.username !== '' || url.password !== ''
+function hasCredentials(url: URL | null): boolean {
+  return !!url && (url.username !== '' || url.password !== '')
 }
 
 function badUrl(): StoreError {

@@ -136,6 +136,18 @@ describe('the dependency rule', () => {
     expect(users.filter(({ file }) => !owners.some((owner) => isIn(file, owner)))).toEqual([])
   })
 
+  it('a venue without a bucket does not load what speaks to one', () => {
+    const loaded = (file: string) => {
+      const text = readFileSync(join(ROOT, file), 'utf8')
+      return [...text.matchAll(/^import (?!type )[^']*'([^']+)'/gm)].map(([, specifier]) => specifier)
+    }
+    const needing = (part: string) => files.filter((file) => loaded(file).some((specifier) => specifier.includes(part)))
+    expect(needing('@aws-sdk/')).toEqual([])
+    expect(needing('s3-blob-store.ts')).toEqual([])
+    // A package that is loaded is seen.
+    expect(needing('pino').length).toBeGreaterThan(0)
+  })
+
   it('pure folders touch no disk, no network and no process', () => {
     const io = imports.filter(({ file, target }) => PURE.some((place) => isIn(file, place)) && IO_MODULES.test(target))
     expect(io).toEqual(IO_EXCEPTIONS)

@@ -1,17 +1,20 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { CreateBucketCommand, ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { heartJob } from '../../../nodes/examples/heart/jobs.ts'
+import { checkBlobs } from '../../../src/cli/doctor/check-blobs.ts'
 import { openBlobStore } from '../../../src/store/open-blob-store.ts'
 import { storesOver } from '../../../src/store/stores-over.ts'
 import { describeArtifactStore } from '../../contract/artifact-store.contract.ts'
 import { describeBlobStore } from '../../contract/blob-store.contract.ts'
 import { describePayloadSpool } from '../../contract/payload-spool.contract.ts'
+import { InProcessVenue } from '../../support/in-process-venue.ts'
 
 /*
  * The blobs in a bucket of a server that is not ours: moto, in Python, which speaks S3 over HTTP and keeps its objects in memory. Its version
@@ -83,6 +86,38 @@ describe.skipIf(!enabled)(`blobs in a bucket, at a server from outside${why}`, (
   describeBlobStore('S3, at the root of a bucket', () => open('sluice-test'))
   describeArtifactStore('S3', async () => storesOver(await open()).artifacts)
   describePayloadSpool('S3', async () => storesOver(await open()).spool)
+
+  it('carries a whole job, and has none of its ciphertexts afterwards', { timeout: 120_000 }, async () => {
+    const blobs = await open('sluice-test/jobs')
+    const venue = await InProcessVenue.open(() => ({}), blobs)
+    try {
+      const { coordinator, stopped } = venue.startCoordinator()
+      const job = await coordinator.submit(heartJob('logistic', 'ab'.repeat(32), 2), 'ada')
+      let state = ''
+      for await (const { event } of coordinator.watch(job, 0, new AbortController().signal)) {
+        if (event.kind === 'job-state') state = event.state
+      }
+      coordinator.stop()
+      await stopped
+      expect(venue.faults).toEqual([])
+      expect(state).toBe('completed')
+      expect(readdirSync(venue.directory)).not.toContain('artifacts')
+      for (const { digest } of await venue.store.listJobOutputs(job)) {
+        expect(await blobs.size(`artifacts/${digest}`)).toBeGreaterThan(0)
+      }
+      expect(await venue.spool.plans()).toEqual([])
+      expect(await venue.openings.plans()).toHaveLength(4)
+    } finally {
+      await venue.close()
+    }
+  })
+
+  it('is tried by the doctor, who leaves nothing behind', async () => {
+    const url = urlOf('sluice-test/doctor')
+    expect(await checkBlobs(url, '/nowhere')).toMatchObject({ state: 'ok' })
+    expect(await (await open('sluice-test/doctor')).list('doctor')).toEqual([])
+    await expect(checkBlobs(urlOf('no-such-bucket'), '/nowhere')).rejects.toMatchObject({ code: 'blobs-refused' })
+  })
 
   it('keeps venues with two prefixes apart', async () => {
     const [one, other] = [await open('sluice-test/one'), await open('sluice-test/one-more')]
