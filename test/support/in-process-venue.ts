@@ -74,9 +74,16 @@ export class InProcessVenue {
   /** Of the coordinator that is started. */
   observer: RoundObserver = unobserved
 
-  /** @param changes takes the place of parts of a holder's node */
-  static async open(changes: (parts: HolderParts) => Partial<HolderParts> = () => ({})): Promise<InProcessVenue> {
+  /**
+   * @param changes takes the place of parts of a holder's node
+   * @param prepare fills the venue's directory before anything in it is opened
+   */
+  static async open(
+    changes: (parts: HolderParts) => Partial<HolderParts> = () => ({}),
+    prepare: (directory: string) => Promise<void> = async () => {},
+  ): Promise<InProcessVenue> {
     const venue = new InProcessVenue()
+    await prepare(venue.directory)
     venue.parties = await createParties(heartHospitals.map(({ name }) => name))
     venue.workers = venue.#stack.adopt(await startPayloadWorkers({ threads: 1 }), (open) => open.close())
     venue.artifacts = await openArtifactStore(join(venue.directory, 'artifacts'))
@@ -126,6 +133,11 @@ export class InProcessVenue {
     }
     this.#starts.set(holder, start)
     return start()
+  }
+
+  /** What a holder remembers. */
+  journalOf(holder: string): HolderJournal {
+    return this.#journals.get(holder)!
   }
 
   /** The process of a holder is replaced by another over the same directory. */
