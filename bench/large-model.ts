@@ -11,7 +11,7 @@ import { heartJob } from '../nodes/examples/heart/jobs.ts'
 import type { JobEvent } from '../src/coordinator/ports.ts'
 import { modelOfJob, parseJobSpecification } from '../src/learning/job-specification.ts'
 import { weightCount } from '../src/learning/model.ts'
-import { forgetPeak, processMemory } from '../test/support/process-memory.ts'
+import { forgetPeak, processMemory, processSeconds } from '../test/support/process-memory.ts'
 import { ProcessVenue } from '../test/support/process-venue.ts'
 import { hiddenLayers } from './venue/hidden-layers.ts'
 
@@ -38,6 +38,7 @@ try {
   }
   const weights = weightCount(modelOfJob(parseJobSpecification(specification)))
   const connection = await venue.connect()
+  const secondsBefore = [coordinator, ...holders].map(({ pid }) => processSeconds(pid!))
   const started = performance.now()
   const job = await connection.submit(specification)
   let training: Extract<JobEvent, { kind: 'round-published' }> | undefined
@@ -51,6 +52,9 @@ try {
   if (summary.state !== 'completed' || !training) throw new Error(`The job ${summary.state}: ${summary.reason}`)
   await allVerified(venue, training.round)
   const verifiedS = (performance.now() - started) / 1000
+  const [coordinatorCpuS, ...holderCpuS] = [coordinator, ...holders].map(
+    ({ pid }, i) => processSeconds(pid!) - secondsBefore[i],
+  )
   const ofHolders = holders.map(({ pid }) => processMemory(pid!).peakRssBytes)
   const result = {
     weights,
@@ -58,6 +62,8 @@ try {
     payloadThreads: Number(options.threads),
     jobS: round(jobS),
     verifiedS: round(verifiedS),
+    coordinatorCpuS: round(coordinatorCpuS),
+    holderCpuS: round(Math.max(...holderCpuS)),
     trainingRoundMs: training.durations,
     ciphertextBytes: training.ciphertextBytes,
     ciphertextBytesPerWeight: round(training.ciphertextBytes / weights),

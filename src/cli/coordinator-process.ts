@@ -52,9 +52,13 @@ export async function runCoordinator(
   const watching = { adminListen: adminListenOf(config), tracesEndpoint: config.tracesEndpoint }
   const observation = stack.adopt(await openObservation(identity, watching, log), (open) => open.close())
   const stateDirectory = resolve(directory, config.state)
+  // The database opens on this thread, the payload threads load on theirs: a job waits for both after a restart.
+  const starting = startPayloadWorkers({ threads: config.payloadThreads })
+  const workersStarted = starting.catch(() => undefined)
+  stack.defer(async () => (await workersStarted)?.close())
   const stores = await openStores(stateDirectory, databaseUrl)
   const store = stack.adopt(stores.store, (open) => open.close())
-  const workers = stack.adopt(await startPayloadWorkers({ threads: config.payloadThreads }), (open) => open.close())
+  const workers = await starting
   const transparencyLog = await openTransparencyLog(store, logSigner)
   const openRounds = new OpenRounds()
   const sessions = new HolderSessions(config.reconnectGraceMs, () => observation.traces.traceparent())

@@ -44,8 +44,11 @@ const FINAL_CODES: ReadonlySet<WireErrorCode> = new Set<WireErrorCode>([
 
 const BACKOFF_FIRST_MS = 250
 const BACKOFF_MAX_MS = 15_000
-/** Pauses double while nobody answers. A coordinator that answers "not yet" is asked again sooner: the rest may take seconds. */
-const BACKOFF_GROWTH = 2
+/**
+ * Pauses grow while nobody answers, slowly: a coordinator that was restarted is found again soon after it listens. One that
+ * answers "not yet" is asked again sooner still: the rest may take seconds.
+ */
+const BACKOFF_GROWTH = 1.3
 const PENDING_GROWTH = 1.25
 /** How long the coordinator has to end the stream with us when this node stops. */
 const LEAVE_MS = 2000
