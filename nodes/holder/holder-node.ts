@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { certificateTimes } from '../../src/crypto/certificates.ts'
 import { startPayloadWorkers } from '../../src/crypto/payload-workers.ts'
 import { systemRandomness } from '../../src/crypto/randomness.ts'
+import type { Trainer } from '../../src/learning/trainer.ts'
 import { holderMetrics } from '../../src/observe/holder-metrics.ts'
 import { observeHolder } from '../../src/observe/holder-observer.ts'
 import { type Observation, openObservation } from '../../src/observe/observed-process.ts'
@@ -23,10 +24,17 @@ import { HolderJournal } from './journal.ts'
  * Runs a holder node until the signal fires: opens its datasets, its trainer and its journal, dials the coordinator and
  * does what the policy allows. Opens no port.
  *
+ * @param openTrainer opens another trainer than TensorFlow.js
  * @throws before dialling: HolderError, DatasetError, LearningError, WireError with what is wrong in the configuration;
  *   afterwards WireError for a connection that no waiting cures.
  */
-export async function runHolderNode(settings: HolderSettings, software: string, log: Logger, signal: AbortSignal) {
+export async function runHolderNode(
+  settings: HolderSettings,
+  software: string,
+  log: Logger,
+  signal: AbortSignal,
+  openTrainer = (): Trainer => openTrainerThread({ backend: settings.config.trainerBackend }),
+) {
   const { config, directory, policy, floors, logKey } = settings
   requireOwnCertificate(settings)
   await using stack = new AsyncDisposableStack()
@@ -41,7 +49,7 @@ export async function runHolderNode(settings: HolderSettings, software: string, 
   for (const dataset of config.datasets) {
     datasets.set(dataset.name, stack.use(await openDataset(dataset, { baseDirectory: directory })))
   }
-  const trainer = stack.adopt(openTrainerThread({ backend: config.trainerBackend }), (open) => open.close())
+  const trainer = stack.adopt(openTrainer(), (open) => open.close())
   const workers = stack.adopt(await startPayloadWorkers({ threads: config.payloadThreads }), (open) => open.close())
   const { backend, version, notes } = await trainer.describe()
   const { adminPort } = observation

@@ -1,3 +1,5 @@
+import { enableCompileCache } from 'node:module'
+import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { logLevelOption } from './log-level-option.ts'
 import { parseDuration } from './parse-count.ts'
@@ -70,19 +72,14 @@ export function addCoordinatorCommands(program: Command): void {
     .addOption(databaseOption())
     .addOption(logLevelOption())
     .action(async ({ directory, config, databaseUrl, logLevel }) => {
-      const [{ runCoordinator }, { loadVenueToRun }, { openLog, stopSignal }] = await Promise.all([
+      const { loadVenueToRun } = await import('./venue-files.ts')
+      const venue = await loadVenueToRun(directory, new Date(), config)
+      // A coordinator that was killed is to be back soon: what it is compiled to is kept with its state.
+      enableCompileCache(resolve(directory, venue.config.state, 'compiled'))
+      const [{ runCoordinator }, { openLog, stopSignal }] = await Promise.all([
         import('./coordinator-process.ts'),
-        import('./venue-files.ts'),
         import('./process-life.ts'),
       ])
-      const log = openLog('coordinator', logLevel)
-      await runCoordinator(
-        directory,
-        await loadVenueToRun(directory, new Date(), config),
-        databaseUrl,
-        SOFTWARE,
-        log,
-        stopSignal(),
-      )
+      await runCoordinator(directory, venue, databaseUrl, SOFTWARE, openLog('coordinator', logLevel), stopSignal())
     })
 }

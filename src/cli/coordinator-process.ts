@@ -56,10 +56,14 @@ export async function runCoordinator(
   const observation = stack.adopt(await openObservation(identity, watching, log), (open) => open.close())
   const stateDirectory = resolve(directory, config.state)
   const { name } = stack.adopt(await holdCoordinatorName(stateDirectory), ({ lock }) => lock.release())
+  // The database opens on this thread, the payload threads load on theirs: a job waits for both after a restart.
+  const starting = startPayloadWorkers({ threads: config.payloadThreads })
+  const workersStarted = starting.catch(() => undefined)
+  stack.defer(async () => (await workersStarted)?.close())
   const stores = await openStores(stateDirectory, config.blobs, databaseUrl)
   stack.defer(() => stores.store.close())
   const store = patientStore(stores.store, { signal, onChange: (error) => tellOfDatabase(log, error) })
-  const workers = stack.adopt(await startPayloadWorkers({ threads: config.payloadThreads }), (open) => open.close())
+  const workers = await starting
   const transparencyLog = await openTransparencyLog(store, logSigner)
   const openRounds = new OpenRounds()
   const sessions = new HolderSessions(config.reconnectGraceMs, stores.spool, () => observation.traces.traceparent())

@@ -20,8 +20,11 @@ export function isTransient(error: unknown): boolean {
   return error instanceof WireError && TRANSIENT_CODES.has(error.code)
 }
 
-/** Pauses that double from the first to the longest, until something moves again. */
-export const pauses = { firstMs: 250, longestMs: 15_000, growth: 2 } as const
+/**
+ * Pauses from the first to the longest, until something moves again. They grow slowly: a coordinator that was restarted is found
+ * again soon after it listens.
+ */
+export const pauses = { firstMs: 250, longestMs: 15_000, growth: 1.3 } as const
 
 /**
  * Attempts at one transfer. It is tried again after transient errors, with growing pauses, until the request that wants it

@@ -76,12 +76,17 @@ export class InProcessVenue {
   /** Of the coordinator that is started. */
   observer: RoundObserver = unobserved
 
-  /** @param changes takes the place of parts of a holder's node @param blobs a directory's unless told */
+  /**
+   * @param changes takes the place of parts of a holder's node
+   * @param options.blobs a directory's unless told
+   * @param options.prepare fills the venue's directory before anything in it is opened
+   */
   static async open(
     changes: (parts: HolderParts) => Partial<HolderParts> = () => ({}),
-    blobs?: BlobStore,
+    { blobs, prepare }: { readonly blobs?: BlobStore; readonly prepare?: (directory: string) => Promise<void> } = {},
   ): Promise<InProcessVenue> {
     const venue = new InProcessVenue()
+    await prepare?.(venue.directory)
     venue.parties = await createParties(heartHospitals.map(({ name }) => name))
     venue.workers = venue.#stack.adopt(await startPayloadWorkers({ threads: 1 }), (open) => open.close())
     Object.assign(venue, storesOver(blobs ?? (await openDirectoryBlobStore(venue.directory))))
@@ -129,6 +134,11 @@ export class InProcessVenue {
     }
     this.#starts.set(holder, start)
     return start()
+  }
+
+  /** What a holder remembers. */
+  journalOf(holder: string): HolderJournal {
+    return this.#journals.get(holder)!
   }
 
   /** The process of a holder is replaced by another over the same directory. */

@@ -23,9 +23,10 @@ export class SluiceProcess {
   #errors = ''
   #ended = false
 
-  constructor(name: string, args: readonly string[]) {
+  /** @param program another than `sluice` */
+  constructor(name: string, args: readonly string[], program = SLUICE) {
     this.name = name
-    this.#child = spawn(process.execPath, [SLUICE, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
     createInterface({ input: this.#child.stdout! }).on('line', (line) => this.#take(line))
     this.#child.stderr!.on('data', (chunk: Buffer) => {
       this.#errors = `${this.#errors}${chunk}`.slice(-4000)

@@ -75,21 +75,28 @@ export async function foundHeartVenue(root: string): Promise<string> {
   return venueDirectory
 }
 
-/** Under a running coordinator: a directory for each hospital, and `researcher`, by invite. The members sign each other in. */
-export async function joinHeartVenue(root: string): Promise<void> {
-  const invite = async (name: string, party: { organisation?: string; researcher?: boolean }) =>
-    decodeInvite(await makeInvite(join(root, 'venue'), name, { ...party, expiresMs: INVITE_MS }))
+/** Draws keys in a directory and applies with an invite, as `sluice holder join` does. */
+export type Join = (invite: string, directory: string) => Promise<unknown>
+
+/**
+ * Under a running coordinator: a directory for each hospital, and `researcher`, by invite. The members sign each other in.
+ * @param joinAs of the hospitals that are to join by other means
+ */
+export async function joinHeartVenue(root: string, joinAs: Readonly<Record<string, Join>> = {}): Promise<void> {
+  const invite = (name: string, party: { organisation?: string; researcher?: boolean }) =>
+    makeInvite(join(root, 'venue'), name, { ...party, expiresMs: INVITE_MS })
+  const joinHere: Join = (text, directory) => joinHolder(decodeInvite(text), directory)
   await Promise.all(
     heartHospitals.map(async ({ name, title, path }) => {
       const directory = join(root, name)
-      await joinHolder(await invite(name, { organisation: title }), directory)
+      await (joinAs[name] ?? joinHere)(await invite(name, { organisation: title }), directory)
       const file = basename(path)
       await copyFile(join(heartDirectory, path), join(directory, file))
       await edit(join(directory, 'holder.yaml'), { datasets: [{ name: heartDataset, path: file }], payloadThreads: 1 })
       await edit(join(directory, 'policy.yaml'), { admissions: 'approve', datasets: { [heartDataset]: {} } })
     }),
   )
-  await joinResearcher(await invite('researcher', { researcher: true }), join(root, 'researcher'))
+  await joinResearcher(decodeInvite(await invite('researcher', { researcher: true })), join(root, 'researcher'))
 }
 
 const INVITE_MS = 3_600_000

@@ -89,7 +89,7 @@ describe.skipIf(!enabled)(`blobs in a bucket, at a server from outside${why}`, (
 
   it('carries a whole job, and has none of its ciphertexts afterwards', { timeout: 120_000 }, async () => {
     const blobs = await open('sluice-test/jobs')
-    const venue = await InProcessVenue.open(() => ({}), blobs)
+    const venue = await InProcessVenue.open(undefined, { blobs })
     try {
       const { coordinator, stopped } = venue.startCoordinator()
       const job = await coordinator.submit(heartJob('logistic', 'ab'.repeat(32), 2), 'ada')
