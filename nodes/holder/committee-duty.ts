@@ -21,7 +21,6 @@ import { accepted, refused, type Verdict } from '../../src/sluice-error.ts'
 import { HolderError } from './holder-error.ts'
 import type { HolderJournal, JournalRound } from './journal.ts'
 import type { LogFollower } from './log-follower.ts'
-import type { SentContribution } from './sent-ciphertexts.ts'
 
 export interface CommitteeDutyParts {
   readonly keys: MemberKeys
@@ -83,9 +82,12 @@ export class CommitteeDuty {
    * What this holder dealt, as a contributor: a member's word is held against it. Under the rule of the share check: for the
    * first candidates that the log has, and for no others ever.
    */
-  async explainShares(request: RequestOf<'explain-shares'>, sent: SentContribution | undefined): Promise<Answer> {
+  async explainShares(
+    request: RequestOf<'explain-shares'>,
+    shares: readonly Uint32Array[] | undefined,
+  ): Promise<Answer> {
     const { keys, journal } = this.#parts
-    if (!sent) return refused('ciphertext-not-kept', 'This holder has no shares of this round in memory any more.')
+    if (!shares) return refused('ciphertext-not-kept', 'This holder has no shares of this round in memory any more.')
     const { round, known } = this.#memberRound(request.planDigest)
     const log = this.#readLog(round.plan, known, request)
     if (!log.ok) return log
@@ -97,7 +99,7 @@ export class CommitteeDuty {
     }
     if (!journal.claimCandidates(request.planDigest, candidates)) return boundOtherwise()
     const { holder, statementKey } = keys
-    const dealing = signDealing(round.plan, request.planDigest, candidates, holder, sent.shares, statementKey)
+    const dealing = signDealing(round.plan, request.planDigest, candidates, holder, shares, statementKey)
     return accepted({ kind: 'dealing', envelope: dealing })
   }
 

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { type Digest, digestOf } from '../../src/crypto/digest.ts'
 import { type Envelope, type EnvelopeSignature, statementDigest } from '../../src/crypto/envelope.ts'
@@ -14,29 +15,32 @@ import { planName } from '../../src/observe/plan-name.ts'
 import { checkAbandonment } from '../../src/protocol/abandonment.ts'
 import type { MemberKeys } from '../../src/protocol/committee-member.ts'
 import type { PayloadReference } from '../../src/protocol/contribution.ts'
-import { signContribution } from '../../src/protocol/contributor.ts'
 import type { HolderReply, HolderRequest } from '../../src/protocol/holder-messages.ts'
 import { examinePlan, type PlanFloors } from '../../src/protocol/plan-policy.ts'
 import { publicationStatement } from '../../src/protocol/publication.ts'
 import { questionOf } from '../../src/protocol/question.ts'
 import { checkLogged, openRoundCheckpoint, readRoundLog } from '../../src/protocol/round-log.ts'
-import { type Member, type RoundPlan, roundPlanStatement } from '../../src/protocol/round-plan.ts'
+import { type Member, planParameters, type RoundPlan, roundPlanStatement } from '../../src/protocol/round-plan.ts'
 import { parseStatement, readStatement } from '../../src/protocol/statement.ts'
 import { accepted, refused, SluiceError, type Verdict } from '../../src/sluice-error.ts'
+import type { PayloadSource } from '../../src/wire/upload-client.ts'
 import { CommitteeDuty } from './committee-duty.ts'
 import { JobWorkspace } from './compute-step.ts'
 import type { Dataset } from './datasets.ts'
 import { findPolicyObjection, type HolderPolicy, notOffered } from './holder-policy.ts'
 import type { HolderJournal } from './journal.ts'
 import { type Followed, LogFollower } from './log-follower.ts'
+import { Outbox } from './outbox.ts'
 import { UpdateProtection } from './protect-update.ts'
 import { RoundNamer } from './round-names.ts'
-import { SentCiphertexts, type SentContribution } from './sent-ciphertexts.ts'
+import { sendContribution, untilCollected } from './send-contribution.ts'
+import { type SentContribution, SentContributions } from './sent-contributions.ts'
 import { hashOwnPayload, type SumVerdict, verifySum } from './sum-verification.ts'
 
 /** The coordinator as a holder uses it, beyond the requests that come down the stream. */
 export interface CoordinatorAccess {
-  upload(planDigest: Digest, chunks: AsyncIterable<Uint8Array>): Promise<PayloadReference>
+  /** Goes on after a cut from where it was, until `until` fires. */
+  upload(planDigest: Digest, source: PayloadSource, until: AbortSignal): Promise<PayloadReference>
   fetchArtifact(digest: Digest): Promise<Uint8Array>
   fetchContributions(planDigest: Digest, most: number): Promise<Envelope[]>
   /** In pieces of the wire's size. */
@@ -77,10 +81,10 @@ interface AcceptedPlan {
   readonly specification: JobSpecification
   readonly step: JobStep
   readonly dataset: Dataset
+  /** The job's statement. */
+  readonly job: Envelope
 }
 
-/** Contributions kept for a repeated request; rounds that were abandoned leave theirs behind. */
-const ANSWERS_KEPT = 8
 /** Artifacts kept in memory: the statistics and the latest models. */
 const ARTIFACTS_KEPT = 4
 
@@ -93,20 +97,23 @@ export class HolderAgent {
   readonly #parts: HolderParts
   readonly #follower: LogFollower
   readonly #duty: CommitteeDuty
-  readonly #sent = new SentCiphertexts()
+  readonly #outbox: Outbox
+  readonly #sent: SentContributions
   readonly #namer: RoundNamer
   #workspace: JobWorkspace | undefined
   readonly #artifacts = new Map<Digest, Promise<Uint8Array>>()
-  /** Contributions made in this life of the process, for the case that a reply was lost on the way. */
-  readonly #answers = new Map<Digest, Promise<Answer>>()
+  /** Contributions in work. What was made is in the outbox. */
+  readonly #contributing = new Map<Digest, Promise<Answer>>()
   /** Verifications under way: what comes next in a job waits for them. */
   readonly #verifying = new Map<Digest, Promise<unknown>>()
 
-  /** @throws LogError `malformed-witness-state` */
+  /** @throws LogError `malformed-witness-state`; HolderError `outbox-unwritable` */
   constructor(parts: HolderParts) {
     this.#parts = parts
     const { keys, member, journal, logKey, floors, coordinator } = parts
     this.#namer = new RoundNamer(journal)
+    this.#outbox = new Outbox(join(journal.directory, 'outbox'))
+    this.#sent = new SentContributions(this.#outbox, journal)
     this.#follower = new LogFollower(logKey, member, keys.statementKey, journal)
     this.#duty = new CommitteeDuty({
       keys,
@@ -145,7 +152,7 @@ export class HolderAgent {
       case 'check-shares':
         return this.#duty.checkShares(request)
       case 'explain-shares':
-        return this.#duty.explainShares(request, this.#sent.find(request.planDigest))
+        return this.#duty.explainShares(request, this.#sent.sharesOf(request.planDigest))
       case 'endorse':
         return this.#duty.endorse(request)
       case 'answer':
@@ -163,16 +170,13 @@ export class HolderAgent {
     }
   }
 
-  /** The same request again, while the first is worked on or after its reply was lost, gets the same reply. */
+  /** The same request again, while the first is worked on, gets the same reply; later, what the outbox has. */
   #contributeOnce(request: ContributeRequest, log: Logger): Promise<Answer> {
     const planDigest = statementDigest(request.plan)
-    const earlier = this.#answers.get(planDigest)
+    const earlier = this.#contributing.get(planDigest)
     if (earlier) return earlier
-    const answer = this.#contribute(planDigest, request, log)
-    this.#answers.set(planDigest, answer)
-    for (const oldest of [...this.#answers.keys()].slice(0, -ANSWERS_KEPT)) this.#answers.delete(oldest)
-    const forget = () => this.#answers.delete(planDigest)
-    answer.then((verdict) => (verdict.ok && verdict.value.kind === 'contribution') || forget(), forget)
+    const answer = this.#contribute(planDigest, request, log).finally(() => this.#contributing.delete(planDigest))
+    this.#contributing.set(planDigest, answer)
     return answer
   }
 
@@ -186,12 +190,16 @@ export class HolderAgent {
     const job = this.#examineJob(plan, request, followed.value.checkpoint)
     if (!job.ok) return job
     const { specification, step } = job.value
-    const objection = this.#findObjection(specification.dataset, step)
+    const objection = this.#findObjection(specification.dataset, step, planDigest)
     if (objection) return refused(objection.code, objection.reason)
     const subject = { job: plan.job, question: questionOf(plan), dataset: specification.dataset }
     this.#noteAbandonments(request.abandonments, subject.question)
     this.#parts.journal.accept(planDigest, request.plan, subject)
-    return this.#makeContribution({ plan, planDigest, ...job.value }, request.publications, log)
+    const accepting = { plan, planDigest, ...job.value, job: request.job.envelope }
+    const known = this.#parts.journal.find(planDigest)
+    if (known?.abandoned) return refused('round-abandoned', 'This holder has given the round up, for good.')
+    if (known?.contributed) return this.#sendAgain(accepting, log)
+    return this.#makeContribution(accepting, request.publications, log)
   }
 
   /** The plan, against this holder's policy and the members that it knows. */
@@ -225,13 +233,17 @@ export class HolderAgent {
     for (const planDigest of journal.livePlansOf(question)) {
       const plan = parseStatement(roundPlanStatement, journal.find(planDigest)!.plan)
       const proven = plan.ok && abandonments.some((proof) => checkAbandonment(plan.value, planDigest, proof).ok)
-      if (proven) journal.markDead(planDigest)
+      if (!proven) continue
+      journal.markDead(planDigest)
+      void this.#sent.forget(planDigest)
     }
   }
 
-  #findObjection(dataset: string, step: JobStep) {
-    const uses = this.#parts.journal.countContributions(dataset)
-    return findPolicyObjection(this.#parts.policy, dataset, step, uses)
+  /** What has left already is no further use of the dataset. */
+  #findObjection(dataset: string, step: JobStep, planDigest: Digest) {
+    const { journal, policy } = this.#parts
+    const uses = journal.countContributions(dataset) - (journal.find(planDigest)?.contributed ? 1 : 0)
+    return findPolicyObjection(policy, dataset, step, uses)
   }
 
   /**
@@ -240,11 +252,9 @@ export class HolderAgent {
    */
   #claimContribution({ plan, planDigest, specification, step }: AcceptedPlan): Verdict<true, string> {
     const { journal } = this.#parts
-    const objection = this.#findObjection(specification.dataset, step)
+    const objection = this.#findObjection(specification.dataset, step, planDigest)
     if (objection) return refused(objection.code, objection.reason)
-    if (journal.hasWrongSum(plan.job)) {
-      return refused('wrong-sum', 'A wrong sum was published in this job: this holder takes no further part in it.')
-    }
+    if (journal.hasWrongSum(plan.job)) return wrongSumBefore()
     if (journal.countUnverified(plan.job) > this.#parts.policy.maxUnverifiedSums) {
       return refused('sums-unverified', 'More sums of this job could not be verified than this holder’s policy allows.')
     }
@@ -335,8 +345,8 @@ export class HolderAgent {
         this.#noteVerdict(plan, statementDigest(envelope), refused('wrong-sum', reason), about)
       }
       if (verified !== undefined || !journal.find(plan)?.contributed) continue
-      const sent = this.#sent.find(plan)
-      // A holder that was restarted has its word for it no more.
+      const sent = await this.#sent.find(plan)
+      // A holder whose outbox does not have it has its word for it no more.
       if (!sent) journal.noteUnverified(plan)
       else await this.#verify(sent, envelope, about).catch(() => undefined)
     }
@@ -357,13 +367,8 @@ export class HolderAgent {
     publications: ContributeRequest['publications'],
     log: Logger,
   ): Promise<Answer> {
-    const { workers, randomness, coordinator, keys, member, journal, observer } = this.#parts
-    const { plan, planDigest, specification, step } = accepting
-    const known = journal.find(planDigest)
-    if (known?.abandoned) return refused('round-abandoned', 'This holder has given the round up, for good.')
-    if (known?.contributed) {
-      return refused('already-contributed', 'A contribution of this holder to this plan has left before a restart.')
-    }
+    const { workers, randomness, coordinator, keys, member, observer } = this.#parts
+    const { plan, planDigest, job, step } = accepting
     const started = performance.now()
     const protection = new UpdateProtection(plan, planDigest, workers, randomness)
     try {
@@ -375,44 +380,48 @@ export class HolderAgent {
       )
       const computed = performance.now()
       await this.#checkPublications(plan.job, publications, log)
+      // Before the claim: a disk without room costs no use of the dataset.
+      const payload = await this.#outbox.begin(planDigest, planParameters(plan))
       // Durable before the first byte leaves: a restarted node contributes no second time.
       const claimed = this.#claimContribution(accepting)
-      if (!claimed.ok) return claimed
-      const chunks: Uint8Array[] = []
-      const endProtection = observer.beginProtection()
-      const payload = await observer.part('upload', () =>
-        coordinator.upload(planDigest, keeping(protection.chunks(values), chunks, endProtection)),
-      )
-      const uploaded = performance.now()
-      const { coefficients } = protection.key
-      const { envelope, shares } = await signContribution(
-        plan,
-        planDigest,
-        member.holder,
-        coefficients,
-        payload,
-        keys.statementKey,
-        randomness,
-      )
-      const entry = { holder: member.holder, contribution: statementDigest(envelope), payload: payload.digest }
-      this.#sent.keep({ plan, planDigest, specification, step, entry, chunks, shares })
-      const shareMs = performance.now() - uploaded
-      const { protectMs } = protection
+      if (!claimed.ok) {
+        await this.#outbox.forget(planDigest)
+        return claimed
+      }
+      const onProtected = observer.beginProtection()
+      const upload: CoordinatorAccess['upload'] = (...args) => coordinator.upload(...args)
+      const about = { plan, planDigest, job, values, protection, payload, keys, randomness, onProtected }
+      const made = await observer.part('upload', () => sendContribution({ ...about, sent: this.#sent, upload }))
+      const protectMs = protection.protectMs + made.shareMs
       const cost = {
         computeMs: computed - started,
-        protectMs: protectMs + shareMs,
-        transportMs: uploaded - computed - protectMs,
-        ciphertextBytes: payload.bytes,
+        protectMs,
+        transportMs: performance.now() - computed - protectMs,
+        ciphertextBytes: made.payload.bytes,
       }
       observer.contributed(cost)
       log.info(
-        { event: 'contributed', step, ...cost, statementBytes: envelope.payload.length },
+        { event: 'contributed', step, ...cost, statementBytes: made.envelope.payload.length },
         `contributed to round ${plan.round} (${step})`,
       )
-      return accepted({ kind: 'contribution', envelope })
+      return accepted({ kind: 'contribution', envelope: made.envelope })
     } finally {
       await protection.end()
     }
+  }
+
+  /** A contribution has left, or begun to: the same bytes are sent again, what is missing of them, or none. */
+  async #sendAgain({ plan, planDigest, step }: AcceptedPlan, log: Logger): Promise<Answer> {
+    const { coordinator, journal, observer } = this.#parts
+    if (journal.hasWrongSum(plan.job)) return wrongSumBefore()
+    const kept = await this.#sent.findKept(planDigest)
+    if (!kept) {
+      const reason = 'A contribution of this holder to this plan has left, or begun to, and is not kept whole here.'
+      return refused('already-contributed', reason)
+    }
+    await observer.part('upload', () => coordinator.upload(planDigest, kept.payload, untilCollected(plan)))
+    log.info({ event: 'contributed-again', step }, `sent the same contribution to round ${plan.round} (${step}) again`)
+    return accepted({ kind: 'contribution', envelope: kept.contribution })
   }
 
   #fetchArtifact(digest: Digest): Promise<Uint8Array> {
@@ -426,8 +435,8 @@ export class HolderAgent {
   }
 
   async #hashPayload(request: Extract<HolderRequest, { kind: 'hash-payload' }>): Promise<Answer> {
-    const sent = this.#sent.find(request.planDigest)
-    if (!sent) return refused('ciphertext-not-kept', 'This holder has no ciphertext of this round in memory any more.')
+    const sent = await this.#sent.find(request.planDigest)
+    if (!sent) return refused('ciphertext-not-kept', 'This holder has no ciphertext of this round any more.')
     const hashed = await hashOwnPayload(
       sent,
       request.manifest,
@@ -435,7 +444,9 @@ export class HolderAgent {
       this.#verification(),
       this.#parts.keys.statementKey,
     )
-    return hashed.ok ? accepted({ kind: 'payload-hash', envelope: hashed.value }) : hashed
+    if (!hashed.ok) return hashed
+    await this.#sent.noteManifest(request.planDigest, request.manifest)
+    return accepted({ kind: 'payload-hash', envelope: hashed.value })
   }
 
   #verification() {
@@ -456,9 +467,8 @@ export class HolderAgent {
     if (!publication.ok) return publication
     if (publication.value.plan !== planDigest) return refused('wrong-round', 'The publication is of another plan.')
     this.#duty.forget(planDigest)
-    this.#answers.delete(planDigest)
     log.info({ event: 'published', contributors: publication.value.contributors }, 'the round was published')
-    const sent = this.#sent.find(planDigest)
+    const sent = await this.#sent.find(planDigest)
     if (!sent) return accepted({ kind: 'noted' })
     const verified = this.#verify(sent, envelope, log)
     this.#verifying.set(
@@ -487,7 +497,7 @@ export class HolderAgent {
     observer.sumChecked(verdict.ok ? verdict.value.kind : 'wrong')
     if (!verdict.ok) {
       journal.markWrongSum(planDigest)
-      this.#sent.forget(planDigest)
+      void this.#sent.forget(planDigest)
       log.error({ event: 'wrong-sum', code: verdict.code }, verdict.reason)
       return refused('wrong-sum', verdict.reason)
     }
@@ -497,7 +507,7 @@ export class HolderAgent {
       log.warn({ event: 'sum-unverified' }, `the sum could not be verified: ${verdict.value.reason}`)
     } else {
       journal.noteVerified(planDigest, publication)
-      this.#sent.forget(planDigest)
+      void this.#sent.forget(planDigest)
       log.info({ event: 'sum-verified', contributors: verdict.value.contributors }, 'verified the sum')
     }
     return accepted({ kind: 'noted' })
@@ -509,20 +519,8 @@ function examinePlanOf(envelope: Envelope, member: Member, floors: PlanFloors): 
   return examined.ok ? accepted({ plan: examined.value }) : examined
 }
 
-/** Passes chunks on and keeps them: a ciphertext is hashed after it has left. @param onEnd when the last has passed, or no more are taken */
-async function* keeping(
-  chunks: AsyncIterable<Uint8Array>,
-  kept: Uint8Array[],
-  onEnd: () => void,
-): AsyncGenerator<Uint8Array> {
-  try {
-    for await (const chunk of chunks) {
-      kept.push(chunk)
-      yield chunk
-    }
-  } finally {
-    onEnd()
-  }
+function wrongSumBefore(): Verdict<never, 'wrong-sum'> {
+  return refused('wrong-sum', 'A wrong sum was published in this job: this holder takes no further part in it.')
 }
 
 /**

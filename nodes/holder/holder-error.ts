@@ -19,6 +19,7 @@ export type HolderErrorCode =
   | 'input-not-published'
   | 'sums-unverified'
   | 'ciphertext-not-kept'
+  | 'outbox-unwritable'
   | 'opening-too-short'
 
 /** What is wrong at a holder node. Codes travel to the coordinator, messages stay in the node's log. */

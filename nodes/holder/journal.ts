@@ -44,9 +44,12 @@ export type ContributionClaim = 'claimed' | 'already-contributed' | 'round-aband
 export class HolderJournal {
   /** For the tables of others in the same file: what must be true together is written by one database. */
   readonly database: DatabaseSync
+  /** Where it lies; the files of its one process beside it are under the same lock. */
+  readonly directory: string
 
   /** @throws HolderError `journal-in-use`, `journal-unreadable` */
   constructor(directory: string) {
+    this.directory = directory
     mkdirSync(directory, { recursive: true, mode: 0o700 })
     const file = join(directory, 'journal.sqlite')
     try {

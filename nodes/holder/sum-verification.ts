@@ -17,7 +17,7 @@ import { findMember, planParameters } from '../../src/protocol/round-plan.ts'
 import { parseStatement, readStatement, signStatement } from '../../src/protocol/statement.ts'
 import { accepted, refused, SluiceError, type Verdict } from '../../src/sluice-error.ts'
 import { readExactly } from './read-exactly.ts'
-import type { SentContribution } from './sent-ciphertexts.ts'
+import type { SentContribution } from './sent-contributions.ts'
 
 export interface SumVerificationParts {
   readonly workers: PayloadWorkers
@@ -46,12 +46,36 @@ export async function hashOwnPayload(
   const manifest = readOwnManifest(sent, manifestEnvelope, coordinatorKey)
   if (!manifest.ok) return manifest
   const digest = statementDigest(manifestEnvelope)
-  const hashing = workers.beginHashing({ parameters: planParameters(sent.plan), challenge: hashChallenge(digest, sum) })
-  await Promise.all(sent.chunks.map((chunk, index) => hashing.add(index, chunk)))
-  const hash = formatLinearHash(await hashing.end())
-  sent.manifest = manifestEnvelope
+  const hash = formatLinearHash(await hashChunks(sent, hashChallenge(digest, sum), workers))
   const body = { plan: sent.planDigest, manifest: digest, sum, holder: sent.entry.holder, hash }
   return accepted(signStatement(payloadHashStatement, body, key))
+}
+
+/** Chunks read ahead of each thread. */
+const CHUNKS_AHEAD = 2
+
+/** Hashes the ciphertext from where it is kept, few chunks of it in memory. */
+async function hashChunks(
+  { plan, readChunk }: SentContribution,
+  challenge: Uint8Array,
+  workers: PayloadWorkers,
+): Promise<LinearHash> {
+  const parameters = planParameters(plan)
+  const hashing = workers.beginHashing({ parameters, challenge })
+  let next = 0
+  const hashInTurn = async () => {
+    while (next < parameters.chunkCount) {
+      const index = next++
+      await hashing.add(index, await readChunk(index))
+    }
+  }
+  try {
+    await Promise.all(Array.from({ length: CHUNKS_AHEAD * workers.threads }, hashInTurn))
+    return await hashing.end()
+  } catch (error) {
+    await hashing.end().catch(() => undefined)
+    throw error
+  }
 }
 
 function readOwnManifest(

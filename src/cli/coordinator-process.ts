@@ -11,10 +11,10 @@ import { startPayloadWorkers } from '../crypto/payload-workers.ts'
 import { systemRandomness } from '../crypto/randomness.ts'
 import { formatNoteKey } from '../log/note-key.ts'
 import { openObservation } from '../observe/observed-process.ts'
-import { openArtifactStore } from '../store/artifact-store.ts'
 import { openCoordinatorStore } from '../store/coordinator-store.ts'
+import { openDirectoryBlobStore } from '../store/directory-blob-store.ts'
 import { patientStore } from '../store/patient-store.ts'
-import { openPayloadSpool } from '../store/payload-spool.ts'
+import { storesOver } from '../store/stores-over.ts'
 import { startEnrolmentServer } from '../wire/enrolment-service.ts'
 import { HolderSessions } from '../wire/holder-sessions.ts'
 import { startLogServer } from '../wire/log-server.ts'
@@ -59,7 +59,7 @@ export async function runCoordinator(
   const workers = stack.adopt(await startPayloadWorkers({ threads: config.payloadThreads }), (open) => open.close())
   const transparencyLog = await openTransparencyLog(store, logSigner)
   const openRounds = new OpenRounds()
-  const sessions = new HolderSessions(config.reconnectGraceMs, () => observation.traces.traceparent())
+  const sessions = new HolderSessions(config.reconnectGraceMs, stores.spool, () => observation.traces.traceparent())
   const clock = systemClock
 
   // Refusals of the desk end a wait that is told of elsewhere.
@@ -169,9 +169,7 @@ async function openStores(state: string, databaseUrl: string | undefined) {
   await rm(join(state, 'openings'), { recursive: true, force: true })
   return {
     store: await openCoordinatorStore({ databaseUrl, directory: join(state, 'database') }),
-    artifacts: await openArtifactStore(join(state, 'artifacts')),
-    spool: await openPayloadSpool(join(state, 'spool')),
-    openings: await openPayloadSpool(join(state, 'openings')),
+    ...storesOver(await openDirectoryBlobStore(state)),
   }
 }
 

@@ -5,8 +5,9 @@ import { startPayloadWorkers } from '../crypto/payload-workers.ts'
 import { runSimulation, type SimulationProgress } from '../simulate/run-simulation.ts'
 import type { SimulationParts } from '../simulate/simulated-venue.ts'
 import type { SimulationOptions } from '../simulate/simulation-options.ts'
+import { openDirectoryBlobStore } from '../store/directory-blob-store.ts'
 import { openMemoryCoordinatorStore } from '../store/memory-coordinator-store.ts'
-import { openPayloadSpool } from '../store/payload-spool.ts'
+import { storesOver } from '../store/stores-over.ts'
 import { systemClock } from './coordinator-process.ts'
 import { simulationText } from './simulation-text.ts'
 
@@ -35,8 +36,7 @@ async function openParts(threads: number, stack: AsyncDisposableStack): Promise<
   const workers = await startPayloadWorkers({ threads })
   stack.defer(() => workers.close())
   const store = openMemoryCoordinatorStore()
-  const spool = await openPayloadSpool(join(directory, 'spool'))
-  const openings = await openPayloadSpool(join(directory, 'openings'))
+  const { spool, openings } = storesOver(await openDirectoryBlobStore(directory))
   return {
     store,
     spool,

@@ -9,6 +9,8 @@ export type CoordinatorErrorCode =
   | 'too-few-holders'
   /** A round could not end; the reason names the phase and the parties. */
   | 'round-abandoned'
+  /** Other bytes of the same holder are stored as its ciphertext. */
+  | 'payload-stored'
   | 'job-cancelled'
   /** The process ends; what it was at goes on at its next start. */
   | 'coordinator-stopping'

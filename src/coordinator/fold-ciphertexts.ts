@@ -1,7 +1,6 @@
-import { type Digest, digestOf, fromHex } from '../crypto/digest.ts'
+import { type Digest, fromHex } from '../crypto/digest.ts'
 import { chunkGeometry, type PayloadParameters } from '../crypto/payload-parameters.ts'
 import type { PayloadWorkers, VectorAggregation } from '../crypto/payload-workers.ts'
-import { payloadDigest } from '../protocol/contribution.ts'
 import { type CoordinatorRound, manifestOf } from '../protocol/coordinator-round.ts'
 import { planParameters } from '../protocol/round-plan.ts'
 import { type PayloadSpool, type SpoolWriter, SUM } from './ports.ts'
@@ -30,17 +29,17 @@ export async function foldCiphertexts(round: CoordinatorRound, parts: FoldingPar
   const parameters = planParameters(round.plan)
   const contributors = manifestOf(round).contributions.map(({ holder }) => holder)
   const aggregation = workers.beginAggregation({ parameters, planDigest: fromHex(round.planDigest) })
-  const writer = new ChunkWriter(await openings.begin(round.planDigest, SUM))
+  // What an earlier life of the process has folded is folded again.
+  await openings.discard(round.planDigest)
+  const writer = new ChunkWriter(await openings.open(round.planDigest, SUM, parameters))
   try {
     await overChunks(parameters, workers, async (index) => {
       await addChunk(round.planDigest, contributors, parameters, index, aggregation, parts)
       await writer.add(index, await aggregation.takeSum(index))
     })
     return await writer.commit()
-  } catch (error) {
-    await writer.abort()
-    throw error
   } finally {
+    await writer.close()
     await aggregation.end()
   }
 }
@@ -78,7 +77,7 @@ async function addChunk(
 class ChunkWriter {
   readonly #writer: SpoolWriter
   readonly #early = new Map<number, Uint8Array>()
-  readonly #digests: Digest[] = []
+  #due = 0
   #written: Promise<void> = Promise.resolve()
 
   constructor(writer: SpoolWriter) {
@@ -88,10 +87,9 @@ class ChunkWriter {
   /** Resolves when what is due so far is written: back pressure for whoever makes chunks. */
   add(index: number, chunk: Uint8Array): Promise<void> {
     this.#early.set(index, chunk)
-    for (let due = this.#early.get(this.#digests.length); due; due = this.#early.get(this.#digests.length)) {
+    for (let due = this.#early.get(this.#due); due; due = this.#early.get(this.#due)) {
       const bytes = due
-      this.#early.delete(this.#digests.length)
-      this.#digests.push(digestOf(bytes))
+      this.#early.delete(this.#due++)
       this.#written = this.#written.then(() => this.#writer.append(bytes))
       // Met by whoever waits for it; until then it must not end the process.
       this.#written.catch(() => undefined)
@@ -101,12 +99,11 @@ class ChunkWriter {
 
   async commit(): Promise<Digest> {
     await this.#written
-    await this.#writer.commit()
-    return payloadDigest(this.#digests)
+    return (await this.#writer.commit()).digest
   }
 
-  async abort(): Promise<void> {
+  async close(): Promise<void> {
     await this.#written.catch(() => undefined)
-    await this.#writer.abort()
+    await this.#writer.close()
   }
 }

@@ -262,42 +262,102 @@ export interface CoordinatorStore {
 }
 
 /**
+ * Named bytes that outlive a process; several processes may share them (docs/adr/0014). Keys are segments of a–z, A–Z, 0–9, ".", "_"
+ * and "-", joined by "/"; no key is the beginning of another one's segments.
+ *
+ * - *Durability*: what `put` stored survives a power failure when it resolves. *Atomicity*: a reader sees all of it, or what was there
+ *   before. *Concurrency*: calls may overlap; of two puts of one key either is left, whole.
+ * - *Idempotency*: every call may be repeated. *Retries* are the caller's.
+ * - Errors: `StoreError`; of every method `invalid-value` for what is no key, `io-failed` and the like.
+ */
+export interface BlobStore {
+  /** Replaces what is there as a whole. When the iterable throws, nothing is stored. @throws StoreError `disk-full` */
+  put(key: string, bytes: Uint8Array | AsyncIterable<Uint8Array>): Promise<void>
+  /**
+   * All bytes, or a range of them, in a buffer of their own.
+   * @throws StoreError `not-found`; `invalid-value` for a range that is not within the bytes
+   */
+  get(key: string, range?: { readonly offset: number; readonly bytes: number }): Promise<Uint8Array>
+  /** Bytes under a key; undefined when there are none. */
+  size(key: string): Promise<number | undefined>
+  /** The keys under `prefix/`, sorted; whole ones. */
+  list(prefix: string): Promise<string[]>
+  /** Bytes of everything under `prefix/`, for those who watch; what goes meanwhile may be counted or not. */
+  bytesUnder(prefix: string): Promise<number>
+  /** Forgets `prefix` itself and everything under it. */
+  delete(prefix: string): Promise<void>
+}
+
+/**
  * Content-addressed bytes that outlive a process: models, statistics. Durable when `put` resolves; idempotent by
- * digest; a reader never sees half a file.
+ * digest; a reader never sees half of them.
  */
 export interface ArtifactStore {
-  put(bytes: Uint8Array): Promise<Digest>
+  /**
+   * @param bytes in one piece, or in pieces that are gone through twice: first for their digest, then to be stored. So a model is
+   *   not copied to get its file's header.
+   * @throws StoreError `invalid-value` when the pieces are others the second time, as those of a generator are
+   */
+  put(bytes: Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<Digest>
   /** The bytes, checked against the digest. @throws StoreError `not-found`, `corrupt`. */
   get(digest: Digest): Promise<Uint8Array>
 }
 
-/** Takes in one holder's ciphertext, chunk by chunk, in order. Nothing counts before `commit`. */
+/** Chunks of a ciphertext that are stored as one blob: the step in which an upload becomes durable, and is gone on with. */
+export const PART_CHUNKS = 32
+
+/**
+ * Takes in one payload, chunk by chunk, in order, and holds one part of it in memory. Only `commit` makes it readable; parts that
+ * were stored before a death are there for the next `open`.
+ */
 export interface SpoolWriter {
-  /** @throws StoreError `disk-full` and the like; the writer is then to be aborted. */
+  /** What is there from an earlier upload: chunks, and `payloadDigest` over exactly theirs. None of a new one. */
+  readonly resumed: { readonly chunks: number; readonly digest: Digest }
+  /** Chunks that a death would not take: those of stored parts. The last part is stored by `commit`. */
+  readonly durable: number
+  /**
+   * The chunk after the last; may be reused when this resolves.
+   * @throws StoreError `invalid-value` for a chunk of another size than its geometry says; `not-found` when the round was discarded;
+   *   `conflict` when another writer of the same payload was opened, or after an earlier error; `disk-full` and the like. The writer is then
+   *   to be closed, and the payload opened again.
+   */
   append(chunk: Uint8Array): Promise<void>
   /**
-   * Makes the payload readable under its plan and holder; replaces an earlier one as a whole. After an error the writer
-   * is to be aborted and the upload begun again.
-   * @throws StoreError `not-found` when the round was discarded meanwhile; `conflict` after an earlier error.
+   * Makes the payload readable under its plan and holder. A payload that is there already stays: the same bytes are welcome.
+   * @throws StoreError as `append`; `conflict` when another payload is there; `invalid-value` when chunks are missing
    */
-  commit(): Promise<void>
-  /** Forgets what was not committed. Idempotent; never rejects. */
-  abort(): Promise<void>
+  commit(): Promise<PayloadReference>
+  /** Lets go without a commit; stored parts stay. Idempotent; never rejects. */
+  close(): Promise<void>
 }
 
 /** The name under which the sum of a round's ciphertexts lies in the spool of openings. */
 export const SUM = 'sum'
 
-/** Ciphertexts of open rounds. Durable at `commit`; chunks are read one at a time, so that no payload is ever whole in memory. */
+/**
+ * Ciphertexts of open rounds. A payload never is whole in memory.
+ *
+ * *Writers*: within a process there is one of each payload; a later one takes over, and the earlier one's calls are refused. Writers in
+ * several processes do not know of each other: each goes on from what the other has stored if its bytes continue it, no payload is
+ * ever made of both, and the first that commits stays.
+ */
 export interface PayloadSpool {
-  begin(planDigest: Digest, holder: string): Promise<SpoolWriter>
   /**
-   * `bytes` bytes of a committed payload from `offset`, whatever chunks it came in; checked against damage.
+   * @param parameters how the payload is cut; the same for a plan, always
+   * @throws StoreError `conflict` when the payload is committed: `stat` has it
+   */
+  open(planDigest: Digest, holder: string, parameters: PayloadParameters): Promise<SpoolWriter>
+  /** What is committed, undefined when nothing is. Reads no chunk. */
+  stat(planDigest: Digest, holder: string): Promise<PayloadReference | undefined>
+  /**
+   * `bytes` bytes of a committed payload from `offset`, in a buffer of their own; checked against damage.
    * @throws StoreError `not-found`, `corrupt`; `invalid-value` for a range that is not within the payload.
    */
   read(planDigest: Digest, holder: string, offset: number, bytes: number): Promise<Uint8Array>
-  /** Forgets all payloads of a round. Idempotent. */
+  /** Forgets all payloads of a round; writers of this process are refused from now on. Idempotent. */
   discard(planDigest: Digest): Promise<void>
+  /** Plans of which anything is stored, committed or not; sorted. */
+  plans(): Promise<Digest[]>
 }
 
 /** A holder's reply as the coordinator has it: with a contribution, what arrived as its ciphertext. */

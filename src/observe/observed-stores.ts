@@ -10,15 +10,19 @@ import type { ArtifactStore, PayloadSpool } from '../coordinator/ports.ts'
 export function countingWrites(spool: PayloadSpool, count: (bytes: number) => void): PayloadSpool {
   return {
     ...spool,
-    begin: async (planDigest, holder) => {
-      const writer = await spool.begin(planDigest, holder)
+    open: async (...which) => {
+      const writer = await spool.open(...which)
       return {
+        resumed: writer.resumed,
+        get durable() {
+          return writer.durable
+        },
         append: async (chunk) => {
           await writer.append(chunk)
           count(chunk.length)
         },
         commit: () => writer.commit(),
-        abort: () => writer.abort(),
+        close: () => writer.close(),
       }
     },
   }

@@ -1,10 +1,11 @@
 import type { OpenRounds } from '../coordinator/open-rounds.ts'
 import { type HolderDirectory, type PayloadSpool, type ReceivedReply, SUM } from '../coordinator/ports.ts'
-import { type Digest, digestOf } from '../crypto/digest.ts'
+import { spoolPayload } from '../coordinator/spool-payload.ts'
+import type { Digest } from '../crypto/digest.ts'
 import type { Envelope } from '../crypto/envelope.ts'
 import { chunkGeometry, type PayloadParameters } from '../crypto/payload-parameters.ts'
 import { checkChunk } from '../crypto/payload-scheme.ts'
-import { type PayloadReference, payloadDigest } from '../protocol/contribution.ts'
+import type { PayloadReference } from '../protocol/contribution.ts'
 import type { HolderReply, HolderRequest } from '../protocol/holder-messages.ts'
 import { refused, type Verdict } from '../sluice-error.ts'
 import { copyOf, deliver, messageBytes } from './message-bytes.ts'
@@ -111,23 +112,9 @@ export class InMemoryWire implements HolderDirectory, CoordinatorAccess {
   async upload(planDigest: Digest, holder: string, chunks: AsyncIterable<Uint8Array>): Promise<PayloadReference> {
     const parameters = this.#openRounds.expectedPayload(planDigest, holder)
     if (!parameters) throw new Error(`${holder} uploads to a round that expects nothing of it`)
-    const writer = await this.#spool.begin(planDigest, holder)
-    const digests: Digest[] = []
-    let bytes = 0
-    try {
-      for await (const chunk of chunks) {
-        checkChunk(parameters, digests.length, chunk)
-        digests.push(digestOf(chunk))
-        bytes += chunk.length
-        await writer.append(chunk)
-      }
-      await writer.commit()
-    } catch (error) {
-      await writer.abort()
-      throw error
-    }
-    this.#count(holder, { up: bytes })
-    const uploaded = { digest: payloadDigest(digests), bytes }
+    const due = { planDigest, holder, parameters }
+    const uploaded = await spoolPayload(this.#spool, due, checkedChunks(parameters, chunks))
+    this.#count(holder, { up: uploaded.bytes })
     this.#uploaded.set(holder, uploaded)
     return uploaded
   }
@@ -162,6 +149,14 @@ export class InMemoryWire implements HolderDirectory, CoordinatorAccess {
     traffic.up += up
     traffic.down += down
     this.#traffic.set(holder, traffic)
+  }
+}
+
+async function* checkedChunks(parameters: PayloadParameters, chunks: AsyncIterable<Uint8Array>) {
+  let index = 0
+  for await (const chunk of chunks) {
+    checkChunk(parameters, index++, chunk)
+    yield chunk
   }
 }
 

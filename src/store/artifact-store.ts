@@ -1,64 +1,63 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import type { ArtifactStore } from '../coordinator/ports.ts'
+import { createHash } from 'node:crypto'
+import type { ArtifactStore, BlobStore } from '../coordinator/ports.ts'
 import { type Digest, digestOf, isDigest } from '../crypto/digest.ts'
-import { PendingFile, preparePending } from './pending-file.ts'
-import { fileError, StoreError } from './store-error.ts'
-import { systemFileSystem, type WritingFileSystem } from './writing-file-system.ts'
+import { StoreError } from './store-error.ts'
+
+const PREFIX = 'artifacts'
+
+type Pieces = Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 
 /**
- * Artifacts as files of a directory, named by their digests; readable by the coordinator's user only. Durable against
- * power failure when `put` resolves (fsync of file and directory). One process a directory: opening removes what an
- * earlier one left unfinished.
- *
- * @throws StoreError `directory-unusable`, `disk-full`, `io-failed`; from `get` also `not-found`, `corrupt`, and
- * `invalid-value` for what is no digest.
+ * Artifacts as blobs `artifacts/<digest>`.
+ * @throws StoreError those of the blobs; from `get` also `not-found`, `corrupt`, and `invalid-value` for what is no digest
  */
-export async function openArtifactStore(
-  directory: string,
-  files: WritingFileSystem = systemFileSystem,
-): Promise<ArtifactStore> {
-  try {
-    await preparePending(files, directory)
-  } catch (cause) {
-    throw fileError(cause, `Opening the artifact directory ${directory}`)
-  }
-  return {
-    put: (bytes) => putArtifact(files, directory, bytes),
-    get: (digest) => getArtifact(directory, digest),
-  }
+export function artifactStoreOver(blobs: BlobStore): ArtifactStore {
+  return { put: (bytes) => putArtifact(blobs, bytes), get: (digest) => getArtifact(blobs, digest) }
 }
 
-/** Writes anew what is there already: that heals a damaged file, and one whose name an earlier crash left unsynced. */
-async function putArtifact(files: WritingFileSystem, directory: string, bytes: Uint8Array): Promise<Digest> {
-  const digest = digestOf(bytes)
-  let pending: PendingFile | undefined
-  try {
-    pending = await PendingFile.create(files, directory)
-    await pending.write(bytes)
-    await pending.publish(join(directory, digest))
+/** Writes anew what is there already: that heals a damaged blob. */
+async function putArtifact(blobs: BlobStore, bytes: Uint8Array | Pieces): Promise<Digest> {
+  if (bytes instanceof Uint8Array) {
+    const digest = digestOf(bytes)
+    await blobs.put(`${PREFIX}/${digest}`, bytes)
     return digest
-  } catch (cause) {
-    await pending?.discard()
-    throw fileError(cause, `Storing the artifact ${digest} in ${directory}`)
+  }
+  const digest = await digestOfPieces(bytes)
+  await blobs.put(`${PREFIX}/${digest}`, checked(bytes, digest))
+  return digest
+}
+
+async function digestOfPieces(pieces: Pieces): Promise<Digest> {
+  const hash = createHash('sha256')
+  for await (const piece of pieces) hash.update(piece)
+  return hash.digest('hex')
+}
+
+/** The pieces once more; throws at their end when they were others than the first time. */
+async function* checked(pieces: Pieces, digest: Digest): AsyncGenerator<Uint8Array> {
+  const hash = createHash('sha256')
+  for await (const piece of pieces) {
+    hash.update(piece)
+    yield piece
+  }
+  if (hash.digest('hex') !== digest) {
+    throw new StoreError(
+      'invalid-value',
+      'Give an artifact in pieces that are the same whenever they are gone through.',
+    )
   }
 }
 
-async function getArtifact(directory: string, digest: Digest): Promise<Uint8Array> {
+async function getArtifact(blobs: BlobStore, digest: Digest): Promise<Uint8Array> {
   if (!isDigest(digest)) {
     throw new StoreError(
       'invalid-value',
       'An artifact is asked for by its SHA-256 digest: 64 lowercase hex characters.',
     )
   }
-  const bytes = await readFile(join(directory, digest)).catch((cause) => {
-    if (cause.code === 'ENOENT') {
-      throw new StoreError('not-found', `There is no artifact ${digest} in ${directory}: put it first.`)
-    }
-    throw fileError(cause, `Reading the artifact ${digest} in ${directory}`)
-  })
+  const bytes = await blobs.get(`${PREFIX}/${digest}`)
   if (digestOf(bytes) !== digest) {
-    throw new StoreError('corrupt', `The artifact ${digest} in ${directory} is damaged: restore it from a copy.`)
+    throw new StoreError('corrupt', `The artifact ${digest} is damaged: restore it from a copy.`)
   }
   return bytes
 }

@@ -1,142 +1,134 @@
-import { join } from 'node:path'
-import type { PayloadSpool, SpoolWriter } from '../coordinator/ports.ts'
+import { type BlobStore, PART_CHUNKS, type PayloadSpool } from '../coordinator/ports.ts'
 import { type Digest, isDigest } from '../crypto/digest.ts'
+import type { PayloadParameters } from '../crypto/payload-parameters.ts'
+import type { PayloadReference } from '../protocol/contribution.ts'
 import { identityField } from '../protocol/statement.ts'
-import { PayloadChecksums, readPayloadFile } from './payload-file.ts'
-import { PendingFile, preparePending } from './pending-file.ts'
-import { fileError, StoreError } from './store-error.ts'
-import { systemFileSystem, type WritingFileSystem } from './writing-file-system.ts'
+import { type PartRange, partHeadBytes, readPartBytes, readSeal, type SealedPart } from './payload-part.ts'
+import { type PayloadPlace, PayloadWriter, partKey } from './payload-writer.ts'
+import { StoreError } from './store-error.ts'
+
+/** Seals that a reader keeps, so that it does not read them for every chunk: of as many contributors. */
+const SEALS_KEPT = 2048
 
 /**
- * Ciphertexts as files `rounds/<plan digest>/<holder>` of a directory; readable by the coordinator's user only. Durable
- * against power failure at `commit` (fsync of file and directory). One process a directory: opening removes uploads that
- * an earlier one left uncommitted.
+ * Payloads as blobs `<prefix>/<plan digest>/<holder>/<part>`: `00000-<name>`, `00001-<name>`, … of PART_CHUNKS chunks each, and `whole`,
+ * the last part with the seal. A part's name is the payload digest over all chunks up to its end, so that writers of other bytes never
+ * write to each other's parts; the seal names its parts.
  *
- * @throws StoreError `directory-unusable`, `disk-full`, `io-failed`; `invalid-value` for what is no plan digest or no
- * holder's identity, before any path is made of it; from `commit` also `not-found` when the round was discarded
- * meanwhile, `conflict` after an error; from `read` also `not-found`, `corrupt`.
+ * @param prefix a key's first segment: `spool`, `openings`
+ * @throws StoreError those of the blobs; `invalid-value` for what is no plan digest or no holder's identity; others as the port says
  */
-export async function openPayloadSpool(
-  directory: string,
-  files: WritingFileSystem = systemFileSystem,
-): Promise<PayloadSpool> {
-  try {
-    await preparePending(files, directory)
-    await files.makeDirectory(roundsDirectory(directory))
-    await files.syncDirectory(directory)
-  } catch (cause) {
-    throw fileError(cause, `Opening the spool directory ${directory}`)
-  }
+export function payloadSpoolOver(blobs: BlobStore, prefix: string): PayloadSpool {
+  const spool = new BlobSpool(blobs, prefix)
   return {
-    begin: (planDigest, holder) => beginPayload(files, directory, planDigest, holder),
-    read: (planDigest, holder, offset, bytes) => readPayload(directory, planDigest, holder, offset, bytes),
-    discard: async (planDigest) => {
-      const round = roundDirectory(directory, planDigest)
-      await files.remove(round).catch((cause) => {
-        throw fileError(cause, `Discarding ${round}`)
-      })
-    },
+    open: (...which) => spool.open(...which),
+    stat: (...which) => spool.stat(...which),
+    read: (...range) => spool.read(...range),
+    discard: (planDigest) => spool.discard(planDigest),
+    plans: () => spool.plans(),
   }
 }
 
-function roundsDirectory(directory: string): string {
-  return join(directory, 'rounds')
-}
+class BlobSpool implements PayloadSpool {
+  readonly #blobs: BlobStore
+  readonly #prefix: string
+  /** Of this process, by the payload's place; each is the one that may write. */
+  readonly #writers = new Map<string, PayloadWriter>()
+  /** The latest that were read, by the payload's place, oldest first. A payload that is whole stays as it is. */
+  readonly #seals = new Map<string, SealedPart>()
 
-function roundDirectory(directory: string, planDigest: Digest): string {
-  if (!isDigest(planDigest)) {
+  constructor(blobs: BlobStore, prefix: string) {
+    this.#blobs = blobs
+    this.#prefix = prefix
+  }
+
+  async open(planDigest: Digest, holder: string, parameters: PayloadParameters): Promise<PayloadWriter> {
+    const place = this.#place(planDigest, holder)
+    const earlier = this.#writers.get(place.directory)
+    const writer = new PayloadWriter(this.#blobs, place, parameters, () => {
+      if (this.#writers.get(place.directory) === writer) this.#writers.delete(place.directory)
+    })
+    // Before anything is awaited: whoever comes later, or discards the round, finds this one.
+    this.#writers.set(place.directory, writer)
+    try {
+      await earlier?.refuse('conflict', 'Another upload of this payload has begun: that one goes on.')
+      await writer.resume()
+      return writer
+    } catch (error) {
+      await writer.close()
+      throw error
+    }
+  }
+
+  async stat(planDigest: Digest, holder: string): Promise<PayloadReference | undefined> {
+    const { whole } = this.#place(planDigest, holder)
+    const sealed = await readSeal(this.#blobs, whole)
+    return sealed && { digest: sealed.seal.payload, bytes: sealed.seal.bytes }
+  }
+
+  async read(planDigest: Digest, holder: string, offset: number, bytes: number): Promise<Uint8Array> {
+    const place = this.#place(planDigest, holder)
+    const sealed = await this.#sealed(place)
+    const { seal } = sealed
+    const inside = Number.isSafeInteger(offset) && Number.isSafeInteger(bytes) && offset >= 0 && bytes >= 0
+    if (!inside || offset + bytes > seal.bytes) {
+      throw new StoreError('invalid-value', `A payload of ${seal.bytes} bytes has no ${bytes} bytes at ${offset}.`)
+    }
+    const into = new Uint8Array(bytes)
+    const fullBytes = PART_CHUNKS * seal.chunkBytes
+    for (let done = 0; done < bytes; ) {
+      const index = Math.floor((offset + done) / fullBytes)
+      const range = { ...partOf(place, sealed, index), offset: offset + done - index * fullBytes }
+      const part = into.subarray(done, done + Math.min(bytes - done, range.partBytes - range.offset))
+      await readPartBytes(this.#blobs, range, part)
+      done += part.length
+    }
+    return into
+  }
+
+  async discard(planDigest: Digest): Promise<void> {
+    const round = this.#roundPrefix(planDigest)
+    const writers = [...this.#writers.values()].filter(({ place }) => place.round === round)
+    // None of them writes any more when they are told, so that nothing comes back after it was deleted.
+    await Promise.all(writers.map((each) => each.refuse('not-found', 'The round is over: its payloads are discarded.')))
+    for (const directory of this.#seals.keys()) if (directory.startsWith(`${round}/`)) this.#seals.delete(directory)
+    await this.#blobs.delete(round)
+  }
+
+  async plans(): Promise<Digest[]> {
+    const keys = await this.#blobs.list(this.#prefix)
+    return [...new Set(keys.map((key) => key.split('/')[1]))].filter(isDigest)
+  }
+
+  async #sealed({ directory, whole }: PayloadPlace): Promise<SealedPart> {
+    const known = this.#seals.get(directory)
+    if (known) return known
+    const sealed = await readSeal(this.#blobs, whole)
+    if (!sealed) throw new StoreError('not-found', `There is no payload ${directory}: the holder has to upload it.`)
+    this.#seals.set(directory, sealed)
+    for (const oldest of this.#seals.keys()) if (this.#seals.size > SEALS_KEPT) this.#seals.delete(oldest)
+    return sealed
+  }
+
+  #roundPrefix(planDigest: Digest): string {
+    if (isDigest(planDigest)) return `${this.#prefix}/${planDigest}`
     throw new StoreError('invalid-value', 'A round is named by the digest of its plan: 64 lowercase hex characters.')
   }
-  return join(roundsDirectory(directory), planDigest)
-}
 
-/** An identity has no separator and does not begin with a dot: it cannot lead out of the directory of its round. */
-function payloadPath(directory: string, planDigest: Digest, holder: string): string {
-  const name = identityField.safeParse(holder)
-  if (!name.success) throw new StoreError('invalid-value', `The holder's name is ${name.error.issues[0].message}.`)
-  return join(roundDirectory(directory, planDigest), name.data)
-}
-
-async function beginPayload(
-  files: WritingFileSystem,
-  directory: string,
-  planDigest: Digest,
-  holder: string,
-): Promise<SpoolWriter> {
-  const path = payloadPath(directory, planDigest, holder)
-  try {
-    // Here and not at commit, so that an upload that outlives its round does not bring the round's directory back.
-    await files.makeDirectory(roundDirectory(directory, planDigest))
-    await files.syncDirectory(roundsDirectory(directory))
-    return new FileSpoolWriter(await PendingFile.create(files, directory), path)
-  } catch (cause) {
-    throw fileError(cause, `Beginning the payload ${path}`)
+  #place(planDigest: Digest, holder: string): PayloadPlace {
+    const round = this.#roundPrefix(planDigest)
+    const name = identityField.safeParse(holder)
+    if (!name.success) throw new StoreError('invalid-value', `The holder's name is ${name.error.issues[0].message}.`)
+    const directory = `${round}/${name.data}`
+    return { round, directory, whole: `${directory}/whole` }
   }
 }
 
-async function readPayload(directory: string, planDigest: Digest, holder: string, offset: number, bytes: number) {
-  const path = payloadPath(directory, planDigest, holder)
-  try {
-    return await readPayloadFile(path, offset, bytes)
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') {
-      throw new StoreError('not-found', `There is no payload ${path}: the holder has to upload it.`, { cause })
-    }
-    throw fileError(cause, `Reading the payload ${path}`)
+/** Which blob part `index` of a whole payload is. */
+function partOf(place: PayloadPlace, { seal, headBytes }: SealedPart, index: number): Omit<PartRange, 'offset'> {
+  const partBytes = PART_CHUNKS * seal.chunkBytes
+  if (index < seal.parts.length) {
+    return { key: partKey(place, index, seal.parts[index]), headBytes: partHeadBytes(PART_CHUNKS, 0), partBytes }
   }
-}
-
-/** Holds checksums of what has passed, and no bytes. */
-class FileSpoolWriter implements SpoolWriter {
-  readonly #pending: PendingFile
-  readonly #path: string
-  readonly #checksums = new PayloadChecksums()
-  #state: 'open' | 'failed' | 'committed' | 'aborted' = 'open'
-
-  constructor(pending: PendingFile, path: string) {
-    this.#pending = pending
-    this.#path = path
-  }
-
-  async append(chunk: Uint8Array): Promise<void> {
-    this.#requireOpen()
-    try {
-      this.#checksums.update(chunk)
-      await this.#pending.write(chunk)
-    } catch (cause) {
-      throw this.#fail(cause, `Writing the payload ${this.#path}`)
-    }
-  }
-
-  async commit(): Promise<void> {
-    if (this.#state === 'committed') return
-    this.#requireOpen()
-    try {
-      await this.#pending.write(this.#checksums.footer())
-      await this.#pending.publish(this.#path)
-      this.#state = 'committed'
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') {
-        this.#state = 'failed'
-        throw new StoreError('not-found', `The round of ${this.#path} is over: its payloads are discarded.`, { cause })
-      }
-      throw this.#fail(cause, `Committing the payload ${this.#path}`)
-    }
-  }
-
-  async abort(): Promise<void> {
-    if (this.#state === 'committed' || this.#state === 'aborted') return
-    this.#state = 'aborted'
-    await this.#pending.discard()
-  }
-
-  #requireOpen(): void {
-    if (this.#state === 'open') return
-    throw new StoreError('conflict', `The upload of ${this.#path} is ${this.#state}: begin it again.`)
-  }
-
-  #fail(cause: unknown, doing: string): StoreError {
-    this.#state = 'failed'
-    return fileError(cause, doing)
-  }
+  return { key: place.whole, headBytes, partBytes: seal.bytes - index * partBytes }
 }

@@ -2,19 +2,24 @@ import { randomBytes } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import type { WritingFile, WritingFileSystem } from './writing-file-system.ts'
 
-/** Where files grow until they are published; beside their place, on the same file system, so that a rename is atomic. */
-export function pendingDirectory(directory: string): string {
-  return join(directory, 'pending')
-}
+/** Where files grow until they are published: in the same directory as their places, on one file system, so that a rename is atomic. */
+export const PENDING = 'pending'
+
+/** A pending file that nothing was written to for so long is what a dead process left; another process may share the directory. */
+const STALE_MS = 3_600_000
 
 /**
- * Makes `directory` ready for pending files and removes those that a dead process left: nobody was told that they were
- * stored. Call it before the first write, and only from the one process that uses the directory.
+ * Makes `directory` ready for pending files and removes those that a dead process left: nobody was told that they were stored.
+ * Should it remove one of a process that only slept, that one's put fails, and is repeated.
  */
 export async function preparePending(files: WritingFileSystem, directory: string): Promise<void> {
-  const pending = pendingDirectory(directory)
+  const pending = join(directory, PENDING)
   await files.makeDirectory(pending)
-  for (const name of await files.list(pending)) await files.remove(join(pending, name))
+  for (const name of await files.list(pending)) {
+    const path = join(pending, name)
+    const writtenAt = await files.writtenAt(path)
+    if (writtenAt && writtenAt.getTime() < Date.now() - STALE_MS) await files.remove(path)
+  }
 }
 
 /**
@@ -35,7 +40,7 @@ export class PendingFile {
   }
 
   static async create(files: WritingFileSystem, directory: string): Promise<PendingFile> {
-    const path = join(pendingDirectory(directory), randomBytes(16).toString('hex'))
+    const path = join(directory, PENDING, randomBytes(16).toString('hex'))
     return new PendingFile(files, path, await files.createFile(path))
   }
 
@@ -54,7 +59,7 @@ export class PendingFile {
     await this.#files.syncDirectory(dirname(path))
   }
 
-  /** Forgets the file. Never rejects: what cannot be removed now is removed at the next start. */
+  /** Forgets the file. Never rejects: what cannot be removed now is removed at a later start. */
   async discard(): Promise<void> {
     await this.#close().catch(() => {})
     await this.#files.remove(this.#path).catch(() => {})

@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 
 /** A file that is being written; not safe for overlapping calls. */
@@ -26,6 +26,8 @@ export interface WritingFileSystem {
   /** Recursive; nothing when it does not exist. */
   remove(path: string): Promise<void>
   list(path: string): Promise<string[]>
+  /** When a file was last written to; undefined when it is not there any more. */
+  writtenAt(path: string): Promise<Date | undefined>
 }
 
 /** The operating system's file system, through node:fs. */
@@ -40,6 +42,11 @@ export const systemFileSystem: WritingFileSystem = {
   syncDirectory,
   remove: (path) => rm(path, { recursive: true, force: true }),
   list: (path) => readdir(path),
+  writtenAt: (path) =>
+    stat(path).then(
+      ({ mtime }) => mtime,
+      (fault: NodeJS.ErrnoException) => (fault.code === 'ENOENT' ? undefined : Promise.reject(fault)),
+    ),
 }
 
 async function makeDirectory(path: string): Promise<void> {

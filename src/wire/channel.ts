@@ -14,5 +14,7 @@ export function channelOptions(venue: string): ChannelOptions {
     'grpc.keepalive_timeout_ms': keepalive.timeoutMs,
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.max_reconnect_backoff_ms': 5000,
+    // The coordinator moves behind its name: half a minute of the old address is too long.
+    'grpc.dns_min_time_between_resolutions_ms': 2000,
   }
 }

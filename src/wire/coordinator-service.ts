@@ -1,9 +1,5 @@
-import type { ServerDuplexStream, ServerReadableStream, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js'
-import type { ArtifactStore, PayloadSpool, RoundDesk, SpoolWriter } from '../coordinator/ports.ts'
-import { digestOf } from '../crypto/digest.ts'
-import { chunkGeometry, type PayloadParameters } from '../crypto/payload-parameters.ts'
-import { checkChunk } from '../crypto/payload-scheme.ts'
-import { payloadDigest } from '../protocol/contribution.ts'
+import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js'
+import type { ArtifactStore, PayloadSpool, RoundDesk } from '../coordinator/ports.ts'
 import { type AdmissionServiceParts, fetchRegistry, renewCertificate } from './admission-service.ts'
 import { digestFromWire, envelopeToWire, replyFromWire } from './codec.ts'
 import type { ArtifactChunk } from './generated/sluice/v1/ArtifactChunk.ts'
@@ -22,6 +18,8 @@ import { sendOpening } from './opening-service.ts'
 import { type Call, requireMember } from './peer.ts'
 import { toStatus } from './status.ts'
 import { writeAll } from './streams.ts'
+import { receiveUpload } from './upload-service.ts'
+import { UploadsUnderWay } from './uploads-under-way.ts'
 import { WireError } from './wire-error.ts'
 
 /** What stands behind the holders' service. */
@@ -33,14 +31,15 @@ export interface CoordinatorServiceParts extends AdmissionServiceParts {
   readonly spool: PayloadSpool
   readonly openings: PayloadSpool
   /** {@link limits} unless told. */
-  readonly uploadIdleMs?: number
+  readonly idleMs?: number
 }
 
 /** The handlers of `sluice.v1.Coordinator`: thin translations between the wire and the ports. */
 export function coordinatorHandlers(parts: CoordinatorServiceParts): CoordinatorHandlers {
+  const uploads = new UploadsUnderWay()
   return {
     Attend: (call) => attend(call, parts),
-    UploadPayload: (call, respond) => void upload(call, respond, parts),
+    UploadPayload: (call) => void upload(call, parts, uploads),
     FetchArtifact: (call) => void fetchArtifact(call, parts),
     FetchContributions: (call) => void fetchContributions(call, parts),
     FetchOpening: (call) => void fetchOpening(call, parts),
@@ -109,98 +108,15 @@ function greet(
 }
 
 async function upload(
-  call: ServerReadableStream<UploadPayloadRequest__Output, UploadPayloadResponse>,
-  respond: sendUnaryData<UploadPayloadResponse>,
+  call: ServerDuplexStream<UploadPayloadRequest__Output, UploadPayloadResponse>,
   parts: CoordinatorServiceParts,
+  uploads: UploadsUnderWay,
 ): Promise<void> {
   try {
-    const holder = requireHolder(call, parts)
-    const messages = withIdleLimit(call, parts.uploadIdleMs ?? limits.uploadIdleMs)
-    const header = (await messages.next()).value?.header
-    const planDigest = digestFromWire(header?.planDigest ?? '', 'the plan of an upload')
-    const parameters = parts.rounds.expectedPayload(planDigest, holder)
-    if (!parameters) throw new WireError('upload-refused', `No ciphertext of ${holder} is due to this plan.`)
-    const digest = await receivePayload(messages, parameters, planDigest, holder, parts)
-    parts.sessions.noteUpload(planDigest, holder, { digest, bytes: parameters.ciphertextBytes })
-    respond(null, { digest, bytes: parameters.ciphertextBytes })
+    const { rounds, spool, idleMs = limits.idleMs } = parts
+    await receiveUpload(call, requireHolder(call, parts), { rounds, spool, uploads, idleMs })
   } catch (error) {
-    respond(toStatus(error, parts.onFault))
-  }
-}
-
-/** The messages of an upload; a pause longer than `idleMs` ends it. */
-function withIdleLimit(
-  call: ServerReadableStream<UploadPayloadRequest__Output, UploadPayloadResponse>,
-  idleMs: number,
-): AsyncIterator<UploadPayloadRequest__Output> {
-  const messages: AsyncIterator<UploadPayloadRequest__Output> = call[Symbol.asyncIterator]()
-  return {
-    next: () => {
-      let timer: NodeJS.Timeout | undefined
-      const idle = new Promise<never>((_, reject) => {
-        timer = setTimeout(
-          () => reject(new WireError('upload-refused', `Nothing came for ${idleMs} ms: upload again.`)),
-          idleMs,
-        )
-      })
-      return Promise.race([messages.next(), idle]).finally(() => clearTimeout(timer))
-    },
-  }
-}
-
-/** Every chunk has exactly the size that the plan gives it, and is canonical, before it is spooled. */
-async function receivePayload(
-  messages: AsyncIterator<UploadPayloadRequest__Output>,
-  parameters: PayloadParameters,
-  planDigest: string,
-  holder: string,
-  parts: CoordinatorServiceParts,
-): Promise<string> {
-  const writer = await parts.spool.begin(planDigest, holder)
-  const digests: string[] = []
-  try {
-    for (let index = 0; index < parameters.chunkCount; index++) {
-      const chunk = (await messages.next()).value?.chunk
-      const expected = chunkGeometry(parameters, index).bytes
-      if (chunk?.length !== expected) {
-        throw new WireError(
-          'upload-refused',
-          `Chunk ${index} has ${chunk?.length ?? 'no'} bytes; this plan wants ${expected}.`,
-        )
-      }
-      const bytes = new Uint8Array(chunk)
-      digests.push(digestOf(bytes))
-      checkChunk(parameters, index, bytes)
-      await writer.append(bytes)
-    }
-    if (!(await messages.next()).done)
-      throw new WireError('upload-refused', 'The upload has more chunks than the plan.')
-    await commitPayload(writer, planDigest, holder, parts)
-    return payloadDigest(digests)
-  } catch (error) {
-    await writer.abort()
-    throw error
-  }
-}
-
-/** Lets the payload count, unless the round or a contribution has gone past it while it came. */
-async function commitPayload(
-  writer: SpoolWriter,
-  planDigest: string,
-  holder: string,
-  { rounds, sessions }: CoordinatorServiceParts,
-): Promise<void> {
-  if (!rounds.expectedPayload(planDigest, holder) || !sessions.beginCommit(planDigest, holder)) {
-    throw new WireError(
-      'upload-refused',
-      `Another ciphertext of ${holder} to this plan is stored or named already, or the round is over: that stays.`,
-    )
-  }
-  try {
-    await writer.commit()
-  } catch (error) {
-    sessions.forgetUpload(planDigest, holder)
-    throw error
+    call.emit('error', toStatus(error, parts.onFault))
   }
 }
 
@@ -211,7 +127,10 @@ async function fetchArtifact(
   try {
     requireHolder(call, parts)
     const bytes = await parts.artifacts.get(digestFromWire(call.request.digest, 'the artifact'))
-    await writeAll(call, pieces(bytes))
+    const { offset } = call.request
+    // A reader that has it all asks for the end, and no more.
+    if (offset > bytes.length) throw new WireError('malformed-message', `The artifact has no byte ${offset}.`)
+    await writeAll(call, pieces(bytes.subarray(offset)), parts.idleMs)
   } catch (error) {
     call.emit('error', toStatus(error, parts.onFault))
   }
@@ -233,7 +152,7 @@ async function fetchContributions(
     const planDigest = digestFromWire(call.request.planDigest, 'the plan')
     const contributions = parts.rounds.contributionsFor(planDigest, member)
     if (!contributions) throw new WireError('not-found', `There is no sealed round of this plan for ${member}.`)
-    await writeAll(call, contributions.map(envelopeToWire))
+    await writeAll(call, contributions.map(envelopeToWire), parts.idleMs)
   } catch (error) {
     call.emit('error', toStatus(error, parts.onFault))
   }

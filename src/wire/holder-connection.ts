@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClientReadableStream } from '@grpc/grpc-js'
 import { type Digest, digestOf } from '../crypto/digest.ts'
 import type { Envelope } from '../crypto/envelope.ts'
-import { type PayloadReference, payloadDigest } from '../protocol/contribution.ts'
+import type { PayloadReference } from '../protocol/contribution.ts'
 import type { HolderReply, HolderRequest } from '../protocol/holder-messages.ts'
 import { REGISTRY_SIGNATURES_MAX } from '../protocol/registry-statements.ts'
 import type { Verdict } from '../sluice-error.ts'
@@ -10,13 +10,15 @@ import { channelOptions } from './channel.ts'
 import { envelopeFromWire, replyToWire, requestFromWire } from './codec.ts'
 import { CoordinatorContract } from './contract.ts'
 import { checkOwnCertificate, clientCredentials, type TlsMaterial } from './credentials.ts'
+import type { ArtifactChunk__Output } from './generated/sluice/v1/ArtifactChunk.ts'
 import type { CoordinatorClient } from './generated/sluice/v1/Coordinator.ts'
 import type { CoordinatorMessage__Output } from './generated/sluice/v1/CoordinatorMessage.ts'
-import type { UploadPayloadRequest } from './generated/sluice/v1/UploadPayloadRequest.ts'
+import { IdleWatch, unlessAborted } from './idle-watch.ts'
 import { limits, PROTOCOL_VERSION } from './limits.ts'
 import type { IssuedCertificate } from './peer.ts'
 import { fromServiceError } from './status.ts'
-import { writeAll } from './streams.ts'
+import { pauses, Retries } from './transient.ts'
+import { type PayloadSource, uploadFrom } from './upload-client.ts'
 import { WireError, type WireErrorCode } from './wire-error.ts'
 
 /**
@@ -42,10 +44,7 @@ const FINAL_CODES: ReadonlySet<WireErrorCode> = new Set<WireErrorCode>([
   'credential-invalid',
 ])
 
-const BACKOFF_FIRST_MS = 250
-const BACKOFF_MAX_MS = 15_000
-/** Pauses double while nobody answers. A coordinator that answers "not yet" is asked again sooner: the rest may take seconds. */
-const BACKOFF_GROWTH = 2
+/** A coordinator that answers "not yet" is asked again sooner than one that does not answer: the rest may take seconds. */
 const PENDING_GROWTH = 1.25
 /** How long the coordinator has to end the stream with us when this node stops. */
 const LEAVE_MS = 2000
@@ -62,9 +61,20 @@ export class HolderConnection {
   /** Requests in work, by id. One that comes again on the next stream is not begun again; its answer goes there, too. */
   readonly #working = new Map<string, Answer>()
   #redial = Promise.withResolvers<void>()
+  readonly #idleMs: number
 
-  /** @throws WireError by `checkOwnCertificate`; nothing is dialled yet. */
-  constructor(address: string, venue: string, tls: TlsMaterial, software: string) {
+  /**
+   * @param idleMs after which a transfer without progress is begun again
+   * @throws WireError by `checkOwnCertificate`; nothing is dialled yet.
+   */
+  constructor(
+    address: string,
+    venue: string,
+    tls: TlsMaterial,
+    software: string,
+    { idleMs = limits.idleMs }: { readonly idleMs?: number } = {},
+  ) {
+    this.#idleMs = idleMs
     this.#address = address
     this.#venue = venue
     this.#software = software
@@ -111,10 +121,10 @@ export class HolderConnection {
    *   `credential-invalid`.
    */
   async attend(handle: RequestHandler, listener: AttendanceListener, signal: AbortSignal): Promise<void> {
-    let backoffMs = BACKOFF_FIRST_MS
+    let backoffMs: number = pauses.firstMs
     let isPending = false
     const onWelcome = (software: string) => {
-      backoffMs = BACKOFF_FIRST_MS
+      backoffMs = pauses.firstMs
       isPending = false
       listener.onConnected(software)
     }
@@ -132,7 +142,7 @@ export class HolderConnection {
       else if (!isPending) listener.onPending?.(error.message)
       isPending = waits
       await sleep(backoffMs, undefined, { signal }).catch(() => undefined)
-      backoffMs = Math.min(backoffMs * (waits ? PENDING_GROWTH : BACKOFF_GROWTH), BACKOFF_MAX_MS)
+      backoffMs = Math.min(backoffMs * (waits ? PENDING_GROWTH : pauses.growth), pauses.longestMs)
     }
     await last
   }
@@ -177,47 +187,44 @@ export class HolderConnection {
   }
 
   /**
-   * Uploads the packed chunks of one ciphertext, in order, as fast as the coordinator takes them.
+   * Uploads one ciphertext, as fast as the coordinator takes it. Goes on from what the coordinator has after transient
+   * errors, until `until` fires: so it may be begun anew, here or at another address, and nothing arrives twice.
    * @returns its digest and size, as computed here and confirmed by the coordinator.
-   * @throws WireError `upload-refused`, `digest-mismatch`, `coordinator-unreachable`.
+   * @throws WireError `upload-refused`, `other-ciphertext`, `upload-allowance-used`, …; the last transient one when the time
+   *   is over
    */
-  async upload(planDigest: Digest, chunks: AsyncIterable<Uint8Array>): Promise<PayloadReference> {
-    const digests: Digest[] = []
-    let bytes = 0
-    async function* messages(): AsyncGenerator<UploadPayloadRequest> {
-      yield { header: { planDigest } }
-      for await (const chunk of chunks) {
-        digests.push(digestOf(chunk))
-        bytes += chunk.length
-        yield { chunk }
+  upload(planDigest: Digest, source: PayloadSource, until?: AbortSignal): Promise<PayloadReference> {
+    return this.#retrying(until, (moved) =>
+      uploadFrom(this.#client.uploadPayload(), { planDigest, source, idleMs: this.#idleMs, moved, until }),
+    )
+  }
+
+  /** @param attempt to be repeated after transient errors; calls what it gets whenever something moves */
+  async #retrying<T>(until: AbortSignal | undefined, attempt: (moved: () => void) => Promise<T>): Promise<T> {
+    const retries = new Retries(until)
+    for (;;) {
+      try {
+        return await attempt(retries.moved)
+      } catch (error) {
+        await retries.pause(this.#named(error))
       }
     }
-    const received = await this.#send(messages())
-    const digest = payloadDigest(digests)
-    if (received !== digest) {
-      throw new WireError('digest-mismatch', 'The coordinator received another ciphertext than was sent: try again.')
-    }
-    return { digest, bytes }
   }
 
-  #send(messages: AsyncIterable<UploadPayloadRequest>): Promise<string> {
-    return new Promise((resolve, reject) => {
-      const call = this.#client.uploadPayload((error, response) => {
-        if (error) reject(fromServiceError(error, this.#address))
-        else resolve(response!.digest)
-      })
-      writeAll(call, messages).catch((error: unknown) => {
-        call.cancel()
-        reject(error)
-      })
-    })
+  /** Errors of calls by name; those of whoever gives the bytes stay as they are. */
+  #named(error: unknown): unknown {
+    const isOfCall = error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error
+    return isOfCall ? fromServiceError(error, this.#address) : error
   }
 
-  /** The bytes of an artifact. @throws WireError `message-too-large`, `digest-mismatch`, `not-found`. */
-  async fetchArtifact(digest: Digest): Promise<Uint8Array> {
-    const parts: Buffer[] = []
+  /**
+   * The bytes of an artifact; a download that is cut goes on where it was.
+   * @throws WireError `message-too-large`, `digest-mismatch`, `not-found`.
+   */
+  async fetchArtifact(digest: Digest, until?: AbortSignal): Promise<Uint8Array> {
+    const parts: Uint8Array[] = []
     let total = 0
-    for await (const { bytes } of this.#read(this.#client.fetchArtifact({ digest }))) {
+    for await (const bytes of this.#download((offset) => this.#client.fetchArtifact({ digest, offset }), until)) {
       total += bytes.length
       if (total > limits.artifactBytes) {
         throw new WireError('message-too-large', `An artifact is over ${limits.artifactBytes} bytes: refused.`)
@@ -231,46 +238,86 @@ export class HolderConnection {
     return whole
   }
 
-  /** What a published round was opened from, in pieces of the wire's size: read no more of it than is due. */
-  async *fetchOpening(planDigest: Digest): AsyncGenerator<Uint8Array> {
-    for await (const { bytes } of this.#read(this.#client.fetchOpening({ planDigest }))) yield new Uint8Array(bytes)
+  /**
+   * What a published round was opened from, in pieces of the wire's size: read no more of it than is due. A download that is
+   * cut goes on where it was.
+   */
+  async *fetchOpening(planDigest: Digest, until?: AbortSignal): AsyncGenerator<Uint8Array> {
+    for await (const bytes of this.#download((offset) => this.#client.fetchOpening({ planDigest, offset }), until)) {
+      yield new Uint8Array(bytes)
+    }
+  }
+
+  async *#download(
+    open: (offset: number) => ClientReadableStream<ArtifactChunk__Output>,
+    until: AbortSignal | undefined,
+  ): AsyncGenerator<Uint8Array> {
+    const retries = new Retries(until)
+    for (let offset = 0; ; ) {
+      try {
+        for await (const { bytes } of this.#read(open(offset), until)) {
+          retries.moved()
+          offset += bytes.length
+          yield bytes
+        }
+        return
+      } catch (error) {
+        await retries.pause(error)
+      }
+    }
   }
 
   /** The sealed contributions of a round, for a member of its committee. At most `most` of them are read. */
-  async fetchContributions(planDigest: Digest, most: number): Promise<Envelope[]> {
-    const envelopes: Envelope[] = []
-    for await (const message of this.#read(this.#client.fetchContributions({ planDigest }))) {
-      if (message.payload.length > limits.contributionBytes || envelopes.length >= most) {
-        throw new WireError('message-too-large', 'The coordinator sent more contributions than the plan has holders.')
+  fetchContributions(planDigest: Digest, most: number): Promise<Envelope[]> {
+    return this.#retrying(undefined, async (moved) => {
+      const envelopes: Envelope[] = []
+      for await (const message of this.#read(this.#client.fetchContributions({ planDigest }))) {
+        moved()
+        if (message.payload.length > limits.contributionBytes || envelopes.length >= most) {
+          throw new WireError('message-too-large', 'The coordinator sent more contributions than the plan has holders.')
+        }
+        envelopes.push(envelopeFromWire(message, 'a contribution'))
       }
-      envelopes.push(envelopeFromWire(message, 'a contribution'))
-    }
-    return envelopes
+      return envelopes
+    })
   }
 
   /**
    * Registry statements with a number over `afterSequence`, in order: a page of them, none when there are no more. Nothing
    * about them is checked here. An applicant that is no member yet may ask, too.
    */
-  async fetchRegistry(afterSequence: number): Promise<Envelope[]> {
-    const envelopes: Envelope[] = []
-    for await (const message of this.#read(this.#client.fetchRegistry({ afterSequence }))) {
-      if (envelopes.length >= limits.registryPage) {
-        throw new WireError(
-          'message-too-large',
-          `A page of the registry has at most ${limits.registryPage} statements.`,
-        )
+  fetchRegistry(afterSequence: number): Promise<Envelope[]> {
+    return this.#retrying(undefined, async (moved) => {
+      const envelopes: Envelope[] = []
+      for await (const message of this.#read(this.#client.fetchRegistry({ afterSequence }))) {
+        moved()
+        if (envelopes.length >= limits.registryPage) {
+          throw new WireError(
+            'message-too-large',
+            `A page of the registry has at most ${limits.registryPage} statements.`,
+          )
+        }
+        envelopes.push(envelopeFromWire(message, 'a registry statement', REGISTRY_SIGNATURES_MAX))
       }
-      envelopes.push(envelopeFromWire(message, 'a registry statement', REGISTRY_SIGNATURES_MAX))
-    }
-    return envelopes
+      return envelopes
+    })
   }
 
-  async *#read<T>(stream: ClientReadableStream<T>): AsyncGenerator<T> {
+  async *#read<T>(stream: ClientReadableStream<T>, until?: AbortSignal): AsyncGenerator<T> {
+    // An error that comes when nobody reads any more, such as this side's own `cancel`, is nobody's.
+    stream.on('error', () => undefined)
     try {
-      yield* stream
+      const messages: AsyncIterator<T> = stream[Symbol.asyncIterator]()
+      for (;;) {
+        // Only while the coordinator is waited for: whoever reads may take its time.
+        using idle = new IdleWatch(this.#idleMs)
+        const signal = until ? AbortSignal.any([idle.signal, until]) : idle.signal
+        const { value, done } = await unlessAborted(messages.next(), signal)
+        if (done) return
+        yield value
+      }
     } catch (error) {
-      throw fromServiceError(error, this.#address)
+      throw this.#named(error)
     } finally {
       // Whoever stops reading early does not leave the call open; after its end this does nothing.
       stream.cancel()

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import type { HolderDirectory, HolderRefusal, ReceivedReply } from '../coordinator/ports.ts'
+import type { HolderDirectory, HolderRefusal, PayloadSpool, ReceivedReply } from '../coordinator/ports.ts'
 import { statementDigest } from '../crypto/envelope.ts'
-import type { PayloadReference } from '../protocol/contribution.ts'
 import type { HolderReply, HolderRequest } from '../protocol/holder-messages.ts'
-import { accepted, refused, type Verdict } from '../sluice-error.ts'
+import { accepted, refused, SluiceError, type Verdict } from '../sluice-error.ts'
 import { requestToWire } from './codec.ts'
 import type { Request as ProtoRequest } from './generated/sluice/v1/Request.ts'
 
@@ -30,18 +29,22 @@ interface PendingRequest {
 export class HolderSessions implements HolderDirectory {
   readonly #sessions = new Map<string, HolderSession>()
   readonly #pending = new Map<string, PendingRequest>()
-  /** The last upload of each holder and how far it is: bounded by the number of holders. */
-  readonly #uploads = new Map<
-    string,
-    { readonly planDigest: string; readonly payload: PayloadReference | 'committing' | 'named' }
-  >()
   readonly #listeners = new Set<() => void>()
   readonly #reconnectGraceMs: number
+  readonly #spool: Pick<PayloadSpool, 'stat'>
   readonly #traceparent: () => string | undefined
 
-  /** @param traceparent of the work that asks now, for those who trace: goes along with each request */
-  constructor(reconnectGraceMs: number, traceparent: () => string | undefined = () => undefined) {
+  /**
+   * @param spool where the ciphertext of a contribution lies before the contribution comes; whoever put it there
+   * @param traceparent of the work that asks now, for those who trace: goes along with each request
+   */
+  constructor(
+    reconnectGraceMs: number,
+    spool: Pick<PayloadSpool, 'stat'>,
+    traceparent: () => string | undefined = () => undefined,
+  ) {
     this.#reconnectGraceMs = reconnectGraceMs
+    this.#spool = spool
     this.#traceparent = traceparent
   }
 
@@ -119,51 +122,30 @@ export class HolderSessions implements HolderDirectory {
     for (const listener of this.#listeners) listener()
   }
 
-  /**
-   * Asks whether an upload may take the place of an earlier one of its holder. From the moment that a contribution has named
-   * the earlier one it may not: the set would be sealed over other bytes than it names. Between this call and `noteUpload`
-   * the holder has no upload, so that nothing can be named while the bytes change; and no other upload may begin to commit,
-   * or it could end after this one was named.
-   */
-  beginCommit(planDigest: string, holder: string): boolean {
-    const upload = this.#uploads.get(holder)
-    if (upload?.planDigest === planDigest && typeof upload.payload === 'string') return false
-    this.#uploads.set(holder, { planDigest, payload: 'committing' })
-    return true
-  }
-
-  /** A commit has failed: the holder may upload again. */
-  forgetUpload(planDigest: string, holder: string): void {
-    if (this.#uploads.get(holder)?.planDigest === planDigest) this.#uploads.delete(holder)
-  }
-
-  /** What `holder` has uploaded to a plan; a contribution to it may follow. */
-  noteUpload(planDigest: string, holder: string, payload: PayloadReference): void {
-    this.#uploads.set(holder, { planDigest, payload })
-  }
-
   /** A reply has arrived. Replies that nobody waits for (any more), or that another holder is asked for, are dropped. */
   receive(holder: string, requestId: string, verdict: Verdict<HolderReply, string>): void {
     const pending = this.#pending.get(requestId)
     if (!pending || pending.holder !== holder) return
-    const withUpload =
-      verdict.ok && verdict.value.kind === 'contribution'
-        ? this.#withUpload(holder, pending, verdict.value)
-        : (verdict as Verdict<ReceivedReply, HolderRefusal>)
-    pending.settle(withUpload)
+    if (verdict.ok && verdict.value.kind === 'contribution') void this.#receiveContribution(pending, verdict.value)
+    else pending.settle(verdict as Verdict<ReceivedReply, HolderRefusal>)
   }
 
-  #withUpload(
-    holder: string,
-    pending: PendingRequest,
+  /**
+   * A contribution counts with the ciphertext that is stored under its plan and holder, also by an upload before a restart.
+   * What is stored is never replaced, so that the set cannot be sealed over other bytes than the contribution was held against.
+   */
+  async #receiveContribution(
+    { holder, planDigest, settle }: PendingRequest,
     reply: Extract<HolderReply, { kind: 'contribution' }>,
-  ): Verdict<ReceivedReply, HolderRefusal> {
-    const upload = this.#uploads.get(holder)
-    if (!upload || upload.planDigest !== pending.planDigest || typeof upload.payload === 'string') {
-      return refused('payload-mismatch', `${holder} sent a contribution without its ciphertext.`)
+  ): Promise<void> {
+    try {
+      const uploaded = planDigest && (await this.#spool.stat(planDigest, holder))
+      if (uploaded) settle(accepted({ ...reply, uploaded }))
+      else settle(refused('payload-mismatch', `${holder} sent a contribution without its ciphertext.`))
+    } catch (error) {
+      const code = error instanceof SluiceError ? error.code : 'remote-failure'
+      settle(refused(code, `The ciphertext of ${holder} cannot be looked up now (${code}).`))
     }
-    this.#uploads.set(holder, { planDigest: upload.planDigest, payload: 'named' })
-    return accepted({ ...reply, uploaded: upload.payload })
   }
 
   /** Ends every stream; requests that wait are refused. */

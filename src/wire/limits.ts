@@ -15,10 +15,16 @@ export const limits = {
   contributionBytes: 512 * 1024,
   /** Signatures of one envelope: a manifest has the coordinator's and one for each of at most 15 members. */
   signatures: 32,
-  /** Calls that one connection may have open at once: a holder needs one stream, an upload and a few fetches. */
+  /** Calls that one connection may have open at once: what HTTP/2 lets a peer begin before anybody has looked at who it is. */
   callsPerConnection: 64,
-  /** An upload that sends nothing for so long is ended, so that nobody holds spool and stream by doing nothing. */
-  uploadIdleMs: 60_000,
+  /** Calls that one identity may have open, over all its connections: one stream, and a few transfers for each round it is in. */
+  callsPerIdentity: 64,
+  /** Rounds to which one holder may upload at once; one upload for each of them. */
+  uploadsPerHolder: 4,
+  /** A transfer in which nothing moves for so long is ended, at either end: nobody holds spool and stream by doing nothing. */
+  idleMs: 60_000,
+  /** For so long a transfer without progress is tried again, when nobody says when it is wanted no more. */
+  stallMs: 600_000,
   /** A certificate signing request: a P-256 key and one name take about 300. */
   signingRequestBytes: 4096,
   /** Registry statements of one answer; each is an entry of the log, 64 KiB at most. */

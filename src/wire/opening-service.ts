@@ -11,26 +11,30 @@ import { WireError } from './wire-error.ts'
 export interface OpeningParts {
   readonly rounds: RoundDesk
   readonly openings: PayloadSpool
+  readonly idleMs?: number
 }
 
 /**
- * Streams the opening of a published round to a holder of its cohort (docs/adr/0011), piece by piece from the spool.
- * @throws WireError `not-found` for anyone else, and when it is not kept any more; StoreError
+ * Streams the opening of a published round to a holder of its cohort (docs/adr/0011), piece by piece from the spool, from
+ * the offset on that the holder asks for.
+ * @throws WireError `not-found` for anyone else, and when it is not kept any more; `malformed-message`; StoreError
  */
 export async function sendOpening(
   call: ServerWritableStream<FetchOpeningRequest__Output, ArtifactChunk>,
   holder: string,
-  { rounds, openings }: OpeningParts,
+  { rounds, openings, idleMs }: OpeningParts,
 ): Promise<void> {
   const planDigest = digestFromWire(call.request.planDigest, 'the plan')
   const opening = rounds.openingFor(planDigest, holder)
   if (!opening) throw new WireError('not-found', `There is no opening of this plan for ${holder}, or no more.`)
   const { keySum, sumBytes } = opening
+  const { offset } = call.request
+  if (offset > keySum.length + sumBytes) throw new WireError('malformed-message', `An opening has no byte ${offset}.`)
   async function* pieces() {
-    yield { bytes: keySum }
-    for (let at = 0; at < sumBytes; at += limits.artifactChunkBytes) {
+    if (offset < keySum.length) yield { bytes: keySum.subarray(offset) }
+    for (let at = Math.max(0, offset - keySum.length); at < sumBytes; at += limits.artifactChunkBytes) {
       yield { bytes: await openings.read(planDigest, SUM, at, Math.min(limits.artifactChunkBytes, sumBytes - at)) }
     }
   }
-  await writeAll(call, pieces())
+  await writeAll(call, pieces(), idleMs)
 }

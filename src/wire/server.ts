@@ -1,5 +1,6 @@
 import { Server, type ServerCredentials } from '@grpc/grpc-js'
 import type { JobDesk } from '../coordinator/ports.ts'
+import { limitCalls } from './call-limits.ts'
 import { CoordinatorContract, JobsContract } from './contract.ts'
 import { type CoordinatorServiceParts, coordinatorHandlers } from './coordinator-service.ts'
 import { checkOwnCertificate, serverCredentials, type TlsMaterial } from './credentials.ts'
@@ -34,6 +35,7 @@ export async function startServer(
     'grpc.max_concurrent_streams': limits.callsPerConnection,
     'grpc.keepalive_time_ms': keepalive.timeMs,
     'grpc.keepalive_timeout_ms': keepalive.timeoutMs,
+    interceptors: [limitCalls(limits.callsPerIdentity)],
   })
   server.addService(CoordinatorContract.service, coordinatorHandlers(parts))
   server.addService(JobsContract.service, jobsHandlers(parts, jobs))

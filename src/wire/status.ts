@@ -37,14 +37,23 @@ export function toStatus(error: unknown, onFault?: FaultListener): Partial<Statu
   return { code: statusOf(code), details: `${code}: ${message}`, metadata: new Metadata() }
 }
 
+/** Over a limit: of one message, of one identity, of this machine. */
+const RESOURCE_EXHAUSTED = new Set([
+  'message-too-large',
+  'disk-full',
+  'too-many-certificates',
+  'too-many-calls',
+  'too-many-uploads',
+  'upload-allowance-used',
+])
+
+const UNAVAILABLE = new Set(['connection-lost', 'transfer-idle', 'database-unreachable', 'admission-pending'])
+
 function statusOf(code: string): status {
   if (code.endsWith('not-found')) return status.NOT_FOUND
   if (PERMISSION_DENIED.has(code)) return status.PERMISSION_DENIED
-  if (code === 'message-too-large' || code === 'disk-full' || code === 'too-many-certificates')
-    return status.RESOURCE_EXHAUSTED
-  if (code === 'connection-lost' || code === 'database-unreachable' || code === 'admission-pending') {
-    return status.UNAVAILABLE
-  }
+  if (RESOURCE_EXHAUSTED.has(code)) return status.RESOURCE_EXHAUSTED
+  if (UNAVAILABLE.has(code)) return status.UNAVAILABLE
   if (code === 'remote-failure' || OWN_FAULTS.has(code)) return status.INTERNAL
   if (code === 'conflict' || code === 'upload-refused' || code === 'protocol-version') return status.FAILED_PRECONDITION
   return status.INVALID_ARGUMENT
@@ -58,8 +67,15 @@ export function fromServiceError(error: unknown, address: string): WireError {
   const named = /^([a-z][a-z-]{2,40}): (.*)$/s.exec(details)
   if (named) return new WireError(named[1] as WireErrorCode, named[2], { cause: error })
   if (code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED) return unreachable(details, address, error)
+  if (isCut(code, details)) return new WireError('connection-lost', `The line to ${address} was cut.`, { cause: error })
   if (code === status.RESOURCE_EXHAUSTED) return new WireError('message-too-large', details, { cause: error })
   return new WireError('remote-failure', `The call to ${address} failed: ${details || error}`, { cause: error })
+}
+
+/** What HTTP/2 says of a stream whose connection went away, or whose peer was stopped; no status of the peer's came. */
+function isCut(code: status | undefined, details: string): boolean {
+  const isReset = code === status.INTERNAL && /RST_STREAM/.test(details)
+  return isReset || (code === status.CANCELLED && details === 'Call cancelled')
 }
 
 /**

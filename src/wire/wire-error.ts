@@ -21,6 +21,13 @@ export type WireErrorCode =
   | 'too-many-certificates'
   | 'protocol-version'
   | 'connection-lost'
+  /** Nothing has moved for `limits.idleMs`. */
+  | 'transfer-idle'
+  // limits of an identity, over all its connections
+  | 'too-many-calls'
+  | 'too-many-uploads'
+  /** More bytes of one ciphertext have come than its plan and any number of honest cuts explain. */
+  | 'upload-allowance-used'
   // enrolment
   | 'invite-unknown'
   | 'invite-expired'
@@ -30,6 +37,8 @@ export type WireErrorCode =
   | 'malformed-message'
   | 'message-too-large'
   | 'upload-refused'
+  /** The coordinator has bytes to this plan, in this holder's name, that this holder did not make. */
+  | 'other-ciphertext'
   | 'digest-mismatch'
   | 'not-found'
   | 'remote-failure'

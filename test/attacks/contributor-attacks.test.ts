@@ -102,8 +102,14 @@ attack({
       const planned = venue.createPlan(job)
       await log.append([job, planned.planEnvelope])
       const [self] = venue.parties
-      expect(codeOf(await venue.contribute(self, log, planned, job))).toBe('accepted')
+      const made = acceptedOf(await venue.contribute(self, log, planned, job))
+      const uploaded = () => venue.uploads.get(`${planned.planDigest}/${self.keys.holder}`)!
+      const bytes = uploaded()
+      // The same bytes, or none.
       venue.restart(self)
+      expect(acceptedOf(await venue.contribute(self, log, planned, job))).toEqual(made)
+      expect(uploaded()).toEqual(bytes)
+      venue.restart(self, { losesOutbox: true })
       expect(codeOf(await venue.contribute(self, log, planned, job))).toBe('already-contributed')
     } finally {
       await venue.close()

@@ -42,7 +42,7 @@ const at = (...path: string[]) => join(root, ...path)
 async function openVenue(registry: MemoryRegistryStore): Promise<void> {
   stack = new AsyncDisposableStack()
   const files = await loadVenue(at('venue'))
-  sessions = new HolderSessions(20_000)
+  sessions = new HolderSessions(20_000, { stat: async () => undefined })
   desk = await AdmissionDesk.open({
     venue: VENUE,
     key: files.key,

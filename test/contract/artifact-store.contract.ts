@@ -27,6 +27,28 @@ export function describeArtifactStore(name: string, open: () => Promise<Artifact
       expect(Buffer.compare(await store.get(digests[0]), bytes)).toBe(0)
     })
 
+    it('takes pieces that it can go through twice, and refuses others', async () => {
+      const pieces = [randomBytes(10), randomBytes(3_000_000), randomBytes(1)].map((bytes) => new Uint8Array(bytes))
+      const digest = digestOf(...pieces)
+      expect(await store.put(pieces)).toBe(digest)
+      expect(Buffer.compare(await store.get(digest), Buffer.concat(pieces))).toBe(0)
+      const other = pieces.map((piece) => piece.map((byte) => byte ^ 1))
+      const again = {
+        async *[Symbol.asyncIterator]() {
+          yield* other
+        },
+      }
+      expect(await store.put(again)).toBe(digestOf(...other))
+      async function* once() {
+        yield randomBytes(10)
+      }
+      await expect(store.put(once())).rejects.toMatchObject({ code: 'invalid-value' })
+      let passes = 0
+      const changing = { [Symbol.iterator]: () => [Buffer.from(`${passes++}`)].values() }
+      await expect(store.put(changing)).rejects.toMatchObject({ code: 'invalid-value' })
+      await expect(store.get(digestOf(Buffer.from('0')))).rejects.toMatchObject({ code: 'not-found' })
+    })
+
     it('names an artifact that it does not have', async () => {
       await expect(store.get(digestOf(randomBytes(8)))).rejects.toMatchObject({ code: 'not-found' })
     })

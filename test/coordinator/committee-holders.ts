@@ -3,7 +3,7 @@ import { CommitteeDuty } from '../../nodes/holder/committee-duty.ts'
 import { HolderError } from '../../nodes/holder/holder-error.ts'
 import { HolderJournal } from '../../nodes/holder/journal.ts'
 import { LogFollower } from '../../nodes/holder/log-follower.ts'
-import type { SentContribution } from '../../nodes/holder/sent-ciphertexts.ts'
+import type { SentContribution } from '../../nodes/holder/sent-contributions.ts'
 import { hashOwnPayload } from '../../nodes/holder/sum-verification.ts'
 import type { ReceivedReply } from '../../src/coordinator/ports.ts'
 import type { Digest } from '../../src/crypto/digest.ts'
@@ -87,7 +87,7 @@ export class CommitteeHolder {
       case 'check-shares':
         return received(await this.#duty.checkShares(request))
       case 'explain-shares':
-        return received(await this.#duty.explainShares(request, this.#sent(request.planDigest)))
+        return received(await this.#duty.explainShares(request, this.made.get(request.planDigest)!.shares))
       case 'endorse':
         return received(await this.#duty.endorse(request))
       case 'answer':
@@ -120,10 +120,11 @@ export class CommitteeHolder {
   /** As much of it as hashing and explaining look at. */
   #sent(planDigest: Digest): SentContribution {
     const { plan } = this.#journal.find(planDigest)!
-    const { envelope, payload, chunks, shares, holder } = this.made.get(planDigest)!
+    const { envelope, payload, chunks, holder } = this.made.get(planDigest)!
     const entry = { holder, contribution: statementDigest(envelope), payload: payload.digest }
     const body = acceptedOf(parseStatement(roundPlanStatement, plan))
-    return { plan: body, planDigest, entry, chunks, shares } as unknown as SentContribution
+    const readChunk = async (index: number) => chunks[index]
+    return { plan: body, planDigest, entry, readChunk } as unknown as SentContribution
   }
 
   #hash(planDigest: Digest, manifest: Envelope, sum: Digest) {

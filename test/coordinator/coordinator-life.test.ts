@@ -41,7 +41,7 @@ async function watch(coordinator: Coordinator, job: string, after = 0): Promise<
   return events
 }
 
-const spooled = () => readdirSync(join(venue.directory, 'spool/rounds'))
+const spooled = () => readdirSync(join(venue.directory, 'spool'))
 
 describe('watchers', () => {
   it('who come before, during and after a job all see every event once, in order', async () => {

@@ -35,7 +35,8 @@ import { shareSumStatement } from '../../src/protocol/share-sum.ts'
 import { parseStatement, signStatement } from '../../src/protocol/statement.ts'
 import { accepted, refused, type Verdict } from '../../src/sluice-error.ts'
 import { openCoordinatorStore } from '../../src/store/coordinator-store.ts'
-import { openPayloadSpool } from '../../src/store/payload-spool.ts'
+import { openDirectoryBlobStore } from '../../src/store/directory-blob-store.ts'
+import { type BlobStores, storesOver } from '../../src/store/stores-over.ts'
 import { someJob, someStatement } from '../contract/coordinator-fixtures.ts'
 import {
   acceptedOf,
@@ -59,8 +60,8 @@ let scheme: PayloadScheme
 let workers: PayloadWorkers
 let store: CoordinatorStore
 let log: TransparencyLog
-let spool: Awaited<ReturnType<typeof openPayloadSpool>>
-let openings: Awaited<ReturnType<typeof openPayloadSpool>>
+let spool: BlobStores['spool']
+let openings: BlobStores['openings']
 let parties: Party[]
 let logged: LoggedRequests
 const nodes = new Map<string, CommitteeHolder>()
@@ -72,8 +73,7 @@ beforeAll(async () => {
   workers = await startPayloadWorkers({ threads: 1 })
   store = await openCoordinatorStore({ directory: join(directory, 'database') })
   log = await openTransparencyLog(store, logSigner)
-  spool = await openPayloadSpool(join(directory, 'spool'))
-  openings = await openPayloadSpool(join(directory, 'openings'))
+  ;({ spool, openings } = storesOver(await openDirectoryBlobStore(directory)))
   parties = await createParties([...NAMES, EIGHTH])
   const fetchContributions = (planDigest: Digest, member: string) =>
     openRounds.contributionsFor(planDigest, member) ?? []
@@ -117,7 +117,8 @@ const holders: HolderDirectory = {
 }
 
 async function upload(planDigest: Digest, { holder, chunks }: MadeContribution): Promise<void> {
-  const writer = await spool.begin(planDigest, holder)
+  const { plan } = await store.loadRound(planDigest)
+  const writer = await spool.open(planDigest, holder, planParameters(plan))
   for (const chunk of chunks) await writer.append(chunk)
   await writer.commit()
 }
@@ -336,7 +337,7 @@ describe('a round', () => {
     await expect(run({}, cancel.signal)).rejects.toThrow('enough')
     const { phase, planDigest } = await lastRound()
     expect(phase).toBe('abandoned')
-    expect(readdirSync(join(directory, 'spool/rounds'))).not.toContain(planDigest)
+    expect(readdirSync(join(directory, 'spool'))).not.toContain(planDigest)
     expect(openRounds.expectedPayload(planDigest, 'zug')).toBeUndefined()
   })
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
@@ -7,7 +7,7 @@ import { heartDirectory } from '../../nodes/examples/heart/hospitals.ts'
 import { heartJob } from '../../nodes/examples/heart/jobs.ts'
 import { parseDatasetConfig } from '../../nodes/holder/dataset-config.ts'
 import { type Dataset, openDataset } from '../../nodes/holder/datasets.ts'
-import { HolderAgent, type HolderParts } from '../../nodes/holder/holder-agent.ts'
+import { type CoordinatorAccess, HolderAgent, type HolderParts } from '../../nodes/holder/holder-agent.ts'
 import { type HolderPolicy, holderPolicySchema } from '../../nodes/holder/holder-policy.ts'
 import { HolderJournal } from '../../nodes/holder/journal.ts'
 import { openTrainerThread } from '../../nodes/trainers/tfjs/trainer-thread.ts'
@@ -33,6 +33,7 @@ import type { RangeEvidence } from '../../src/protocol/round-log.ts'
 import { planParameters, type RoundPlan } from '../../src/protocol/round-plan.ts'
 import { readStatement, signStatement } from '../../src/protocol/statement.ts'
 import { accepted, refused, type Verdict } from '../../src/sluice-error.ts'
+import type { PayloadSource } from '../../src/wire/upload-client.ts'
 import { WireError } from '../../src/wire/wire-error.ts'
 import { abandonmentOf } from '../support/ask-member.ts'
 import { planHead } from '../support/plan-head.ts'
@@ -64,6 +65,15 @@ describe('a holder node', () => {
   const journals: HolderJournal[] = []
   /** The venue's log. */
   let log: TestLog
+  const coordinator: CoordinatorAccess = {
+    upload: async (plan, source) => {
+      uploads.set(plan, await readAll(source.chunksFrom(0)))
+      return source.whole()
+    },
+    fetchArtifact: async (digest) => artifacts.get(digest)!,
+    fetchContributions: async () => [],
+    async *fetchOpening() {},
+  }
 
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), 'sluice-holder-'))
@@ -99,17 +109,7 @@ describe('a holder node', () => {
       trainer,
       workers,
       journal,
-      coordinator: {
-        upload: async (plan, chunks) => {
-          const received = await readAll(chunks)
-          uploads.set(plan, received)
-          const bytes = received.reduce((sum, { length }) => sum + length, 0)
-          return { digest: payloadDigest(received.map((chunk) => digestOf(chunk))), bytes }
-        },
-        fetchArtifact: async (digest) => artifacts.get(digest)!,
-        fetchContributions: async () => [],
-        async *fetchOpening() {},
-      },
+      coordinator,
       randomness: systemRandomness,
       log: pino({}, { write: (line: string) => void logged.push(line) }),
       ...changes,
@@ -223,17 +223,69 @@ describe('a holder node', () => {
     return digest
   }
 
-  it('contributes to a plan once: the same request again gets the same reply, a restarted node none', async () => {
-    const agent = openAgent()
+  it('contributes to a plan once: the same request again gets the same reply, a restart later too, or none', async () => {
+    const agent = openAgent({}, { datasets: { heart: { steps: ['statistics'], maxRounds: 1 } } })
+    const journal = journals.at(-1)!
     const asked = await plan('statistics')
     const [request, before] = [await requestOf(asked), uploads.size]
     const [one, two] = await Promise.all([agent.handle(request), agent.handle(request)])
     expect(codeOf(one)).toBe('accepted')
     expect(two).toEqual(one)
     expect(uploads.size).toBe(before + 1)
-    const restarted = openAgent({ journal: journals.at(-1)! })
-    expect(codeOf(await ask(restarted, asked))).toBe('already-contributed')
-    expect(uploads.size).toBe(before + 1)
+    const bytes = uploads.get(asked.round.planDigest)!
+    const restart = () => openAgent({ journal }, { datasets: { heart: { steps: ['statistics'], maxRounds: 1 } } })
+    // No further use of the dataset.
+    for (const again of [agent, restart()]) {
+      uploads.delete(asked.round.planDigest)
+      expect(await ask(again, asked)).toEqual(one)
+      expect(uploads.get(asked.round.planDigest)).toEqual(bytes)
+    }
+    rmSync(join(journal.directory, 'outbox'), { recursive: true })
+    uploads.delete(asked.round.planDigest)
+    expect(codeOf(await ask(restart(), asked))).toBe('already-contributed')
+    expect(uploads.size).toBe(before)
+  })
+
+  it('goes on with a contribution whose upload failed, in the same life of the process and in the next', async () => {
+    const fails = { ...coordinator, upload: fail }
+    async function fail(_: Digest, source: PayloadSource): Promise<never> {
+      await source.whole()
+      throw new WireError('connection-lost', 'The time of the round is over.')
+    }
+    const agent = openAgent({ coordinator: fails })
+    const asked = await plan('statistics')
+    for (let times = 0; times < 2; times++) expect(codeOf(await ask(agent, asked))).toBe('connection-lost')
+    expect(codeOf(await ask(openAgent({ journal: journals.at(-1)! }), asked))).toBe('accepted')
+    expect(uploads.has(asked.round.planDigest)).toBe(true)
+  })
+
+  it('makes no claim for a contribution that its disk has no place for', async () => {
+    const agent = openAgent()
+    const journal = journals.at(-1)!
+    const asked = await plan('statistics')
+    rmSync(join(journal.directory, 'outbox'), { recursive: true })
+    expect(codeOf(await ask(agent, asked))).toBe('outbox-unwritable')
+    expect(codeOf(await ask(openAgent({ journal }), asked))).toBe('accepted')
+  })
+
+  it('keeps nothing of a contribution that it could not make whole, and makes no second one', async () => {
+    const dying = new Proxy(workers, {
+      get: (target, key) => {
+        if (key !== 'beginProtection') return Reflect.get(target, key, target)
+        return () => ({
+          preparePad: async () => undefined,
+          protectChunk: async () => Promise.reject(new Error('a thread died')),
+          end: async () => undefined,
+        })
+      },
+    })
+    const agent = openAgent({ workers: dying })
+    const journal = journals.at(-1)!
+    const asked = await plan('statistics')
+    expect(codeOf(await ask(agent, asked))).toBe('holder-failed')
+    expect(readdirSync(join(journal.directory, 'outbox'))).toEqual([])
+    expect(codeOf(await ask(agent, asked))).toBe('already-contributed')
+    expect(codeOf(await ask(openAgent({ journal }), asked))).toBe('already-contributed')
   })
 
   it('tells a coordinator that thinks it knows another tree which one it knows, and then contributes', async () => {
@@ -394,7 +446,7 @@ describe('a holder node', () => {
     expect(codeOf(await ask(agent, await plan('statistics')))).toBe('dataset-uses-exhausted')
   })
 
-  it('hashes the ciphertext that it sent, for a manifest that names it and no other, and none after a restart', async () => {
+  it('hashes the ciphertext that it sent, for a manifest that names it and no other, after a restart too', async () => {
     const agent = openAgent()
     const asked = await plan('statistics')
     const reply = acceptedOf(await ask(agent, asked))
@@ -449,7 +501,12 @@ describe('a holder node', () => {
       hash: expected,
     })
     expect(acceptedOf(await hash(manifest))).toEqual(hashed)
-    expect(codeOf(await hash(manifest, openAgent({ journal: journals.at(-1)! })))).toBe('ciphertext-not-kept')
+    const journal = journals.at(-1)!
+    expect(acceptedOf(await hash(manifest, openAgent({ journal })))).toEqual(hashed)
+    const damaged = join(journal.directory, 'outbox', `${planDigest}.ciphertext`)
+    writeFileSync(damaged, readFileSync(damaged).fill(0, 0, 1))
+    expect(codeOf(await hash(manifest, agent))).toBe('ciphertext-not-kept')
+    expect(codeOf(await hash(manifest, openAgent({ journal })))).toBe('ciphertext-not-kept')
   })
 
   it('works from inputs that the job’s own rounds have published in the log, or that the job gives, and from no others', async () => {

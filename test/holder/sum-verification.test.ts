@@ -7,6 +7,7 @@ import type { Digest } from '../../src/crypto/digest.ts'
 import type { Envelope } from '../../src/crypto/envelope.ts'
 import type { HolderReply } from '../../src/protocol/holder-messages.ts'
 import { type Publication, publicationStatement } from '../../src/protocol/publication.ts'
+import { planParameters } from '../../src/protocol/round-plan.ts'
 import { parseStatement, signStatement } from '../../src/protocol/statement.ts'
 import { refused, type Verdict } from '../../src/sluice-error.ts'
 import { InProcessVenue } from '../support/in-process-venue.ts'
@@ -139,7 +140,9 @@ describe('a published sum', () => {
       const { sumBytes } = venue.openRounds.openingFor(planDigest, names[0])!
       const sum = await venue.openings.read(planDigest, SUM, 0, sumBytes)
       sum[3] ^= 1
-      const writer = await venue.openings.begin(planDigest, SUM)
+      const { plan } = await venue.store.loadRound(planDigest)
+      await venue.openings.discard(planDigest)
+      const writer = await venue.openings.open(planDigest, SUM, planParameters(plan))
       await writer.append(sum)
       await writer.commit()
     }

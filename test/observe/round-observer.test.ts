@@ -65,7 +65,7 @@ describe('lines of two rounds at a time', () => {
 describe('a request to a holder', () => {
   it('carries a traceparent when somebody traces, and none otherwise', () => {
     const ask = (traceparent?: () => string) => {
-      const sessions = new HolderSessions(0, traceparent)
+      const sessions = new HolderSessions(0, { stat: async () => undefined }, traceparent)
       const sent: (string | undefined)[] = []
       sessions.open('north', { send: (request) => sent.push(request.traceparent), end: () => {} })
       void sessions.ask(

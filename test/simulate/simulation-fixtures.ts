@@ -6,8 +6,9 @@ import { digestOf } from '../../src/crypto/digest.ts'
 import { type PayloadWorkers, startPayloadWorkers } from '../../src/crypto/payload-workers.ts'
 import type { SimulationParts } from '../../src/simulate/simulated-venue.ts'
 import type { SimulationOptions } from '../../src/simulate/simulation-options.ts'
+import { openDirectoryBlobStore } from '../../src/store/directory-blob-store.ts'
 import { openMemoryCoordinatorStore } from '../../src/store/memory-coordinator-store.ts'
-import { openPayloadSpool } from '../../src/store/payload-spool.ts'
+import { storesOver } from '../../src/store/stores-over.ts'
 
 /** A small federation; everything may be overridden. */
 export function someOptions(changes: Partial<SimulationOptions> = {}): SimulationOptions {
@@ -29,8 +30,7 @@ export function someOptions(changes: Partial<SimulationOptions> = {}): Simulatio
 export async function openPlace() {
   const directory = await mkdtemp(join(tmpdir(), 'sluice-simulation-'))
   const workers = await startPayloadWorkers({ threads: 1 })
-  const spool = await openPayloadSpool(join(directory, 'spool'))
-  const openings = await openPayloadSpool(join(directory, 'openings'))
+  const { spool, openings } = storesOver(await openDirectoryBlobStore(directory))
   return {
     openParts: (changes: Partial<SimulationParts> = {}) => ({
       store: openMemoryCoordinatorStore(),

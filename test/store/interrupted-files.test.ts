@@ -1,13 +1,26 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { PART_CHUNKS } from '../../src/coordinator/ports.ts'
 import { digestOf } from '../../src/crypto/digest.ts'
-import { openArtifactStore } from '../../src/store/artifact-store.ts'
-import { openPayloadSpool } from '../../src/store/payload-spool.ts'
+import { chunkGeometry } from '../../src/crypto/payload-parameters.ts'
+import { openDirectoryBlobStore } from '../../src/store/directory-blob-store.ts'
+import { storesOver } from '../../src/store/stores-over.ts'
 import { systemFileSystem, type WritingFile, type WritingFileSystem } from '../../src/store/writing-file-system.ts'
+import { parametersOf, referenceOf, someChunks } from '../contract/payload-spool.contract.ts'
 
 type Fault = {
   /** The step that fails, from 0. */
@@ -43,6 +56,7 @@ function failingFileSystem(fault: Fault): WritingFileSystem & { reached: () => b
     syncDirectory: (path) => step(() => systemFileSystem.syncDirectory(path)),
     remove: (path) => step(() => systemFileSystem.remove(path)),
     list: (path) => step(() => systemFileSystem.list(path)),
+    writtenAt: (path) => step(() => systemFileSystem.writtenAt(path)),
   }
 }
 
@@ -71,6 +85,20 @@ describe('Files that are interrupted', () => {
   })
   afterEach(() => rmSync(directory, { recursive: true }))
 
+  const openStores = async (files?: WritingFileSystem) => storesOver(await openDirectoryBlobStore(directory, files))
+  const pendingFiles = async () => readdirSync(join(directory, 'pending'))
+
+  async function expectNothingPendingAnHourLater(): Promise<void> {
+    for (const name of await pendingFiles()) setWrittenAt(join(directory, 'pending', name), 61)
+    await openStores()
+    expect(await pendingFiles()).toEqual([])
+  }
+
+  function setWrittenAt(path: string, minutesAgo: number): void {
+    const at = new Date(Date.now() - minutesAgo * 60_000)
+    utimesSync(path, at, at)
+  }
+
   /** Runs `attempt` with a fault at each of its steps in turn, until it no longer reaches the fault. */
   async function atEveryStep(
     kind: Omit<Fault, 'step'>,
@@ -94,72 +122,101 @@ describe('Files that are interrupted', () => {
 
   it.each(faults)('an artifact is whole or absent ($effect, then the process $process)', async (kind) => {
     const earlier = randomBytes(100_000)
-    const kept = await (await openArtifactStore(directory)).put(earlier)
+    const kept = await (await openStores()).artifacts.put(earlier)
     let bytes = randomBytes(0)
     const steps = await atEveryStep(
       kind,
       async (files) => {
         bytes = randomBytes(100_000)
-        await (await openArtifactStore(directory, files)).put(bytes)
+        await (await openStores(files)).artifacts.put(bytes)
       },
       async (reported) => {
-        const store = await openArtifactStore(directory)
+        const store = (await openStores()).artifacts
         const found = await store.get(digestOf(bytes)).catch((error) => error.code)
         if (found !== 'not-found') expect(Buffer.compare(found, bytes)).toBe(0)
         if (reported === 'done') expect(found).not.toBe('not-found')
         expect(Buffer.compare(await store.get(kept), earlier)).toBe(0)
         await store.put(bytes)
         expect(Buffer.compare(await store.get(digestOf(bytes)), bytes)).toBe(0)
-        expect(readdirSync(join(directory, 'pending'))).toEqual([])
+        await expectNothingPendingAnHourLater()
       },
     )
     expect(steps).toBeGreaterThan(6)
   })
 
   it.each(faults)(
-    'a payload is the earlier one or the later one ($effect, then the process $process)',
+    'a payload is whole or not there, and its upload goes on from what is stored ($effect, then the process $process)',
+    { timeout: 60_000 },
     async (kind) => {
-      const plan = digestOf(randomBytes(8))
-      const [earlier, later] = [randomBytes(100_000), randomBytes(100_000)]
-      const upload = async (files: WritingFileSystem, payload: Uint8Array) => {
-        const writer = await (await openPayloadSpool(directory, files)).begin(plan, 'zurich')
+      const parameters = parametersOf(PART_CHUNKS + 1)
+      const chunks = someChunks(parameters)
+      let plan = ''
+      const upload = async (files: WritingFileSystem) => {
+        const { spool } = await openStores(files)
+        const writer = await spool.open(plan, 'zurich', parameters)
         try {
-          await writer.append(payload.subarray(0, 40_000))
-          await writer.append(payload.subarray(40_000))
-          await writer.commit()
-        } catch (error) {
-          await writer.abort()
-          throw error
+          for (const chunk of chunks.slice(writer.resumed.chunks)) await writer.append(chunk)
+          expect(await writer.commit()).toEqual(referenceOf(chunks))
+        } finally {
+          await writer.close()
         }
       }
-      await upload(systemFileSystem, earlier)
+      const seen = new Set<string>()
       const steps = await atEveryStep(
         kind,
-        (files) => upload(files, later),
+        (files) => {
+          plan = digestOf(randomBytes(8))
+          return upload(files)
+        },
         async (reported) => {
-          const spool = await openPayloadSpool(directory)
-          const found = Buffer.from(await spool.read(plan, 'zurich', 0, 100_000))
-          expect(found.equals(later) || (reported === 'failed' && found.equals(earlier))).toBe(true)
-          expect(readdirSync(join(directory, 'pending'))).toEqual([])
-          await upload(systemFileSystem, later)
-          expect(Buffer.compare(await spool.read(plan, 'zurich', 0, 100_000), later)).toBe(0)
-          await upload(systemFileSystem, earlier)
+          const { spool } = await openStores()
+          const found = await spool.stat(plan, 'zurich')
+          if (reported === 'done') expect(found).toBeDefined()
+          if (!found) {
+            const writer = await spool.open(plan, 'zurich', parameters)
+            seen.add(`${writer.resumed.chunks} chunks`)
+            await writer.close()
+            await upload(systemFileSystem)
+          } else seen.add(`whole, ${reported}`)
+          expect(await spool.stat(plan, 'zurich')).toEqual(referenceOf(chunks))
+          const read = await spool.read(plan, 'zurich', 0, parameters.ciphertextBytes)
+          expect(Buffer.compare(read, Buffer.concat(chunks))).toBe(0)
+          await expectNothingPendingAnHourLater()
+          await spool.discard(plan)
         },
       )
-      expect(steps).toBeGreaterThan(9)
+      expect(steps).toBeGreaterThan(15)
+      // After the rename it is whole, whatever its writer is told.
+      const kinds = ['0 chunks', `${PART_CHUNKS} chunks`, 'whole, done', 'whole, failed']
+      expect([...seen].sort()).toEqual(kinds.sort())
     },
   )
 
-  it('an upload that failed is refused until it is begun again', async () => {
-    // 0–3 open the spool, 4–6 begin the upload, 7 is its first write.
-    const files = failingFileSystem({ step: 7, effect: 'lost', process: 'goes on' })
-    const spool = await openPayloadSpool(directory, files)
+  it('an upload that failed is refused until it is opened again', async () => {
+    const parameters = parametersOf(PART_CHUNKS + 1)
+    const chunks = someChunks(parameters)
+    const files: WritingFileSystem = {
+      ...systemFileSystem,
+      rename: () => Promise.reject(Object.assign(new Error('i/o error'), { code: 'EIO' })),
+    }
     const plan = digestOf(randomBytes(8))
-    const writer = await spool.begin(plan, 'zurich')
-    await expect(writer.append(randomBytes(10))).rejects.toMatchObject({ code: 'io-failed' })
-    await expect(writer.append(randomBytes(10))).rejects.toMatchObject({ code: 'conflict' })
+    const writer = await (await openStores(files)).spool.open(plan, 'zurich', parameters)
+    for (const chunk of chunks.slice(0, PART_CHUNKS - 1)) await writer.append(chunk)
+    await expect(writer.append(chunks[PART_CHUNKS - 1])).rejects.toMatchObject({ code: 'io-failed' })
+    await expect(writer.append(chunks[PART_CHUNKS])).rejects.toMatchObject({ code: 'conflict' })
     await expect(writer.commit()).rejects.toMatchObject({ code: 'conflict' })
-    await writer.abort()
+    expect(writer.durable).toBe(0)
+    await writer.close()
+  })
+
+  it('what a dead process left pending goes when nobody has written to it for an hour, and not before', async () => {
+    await openStores()
+    const [dead, alive] = ['dead', 'alive'].map((name) => join(directory, 'pending', name))
+    for (const path of [dead, alive]) writeFileSync(path, randomBytes(10))
+    setWrittenAt(dead, 61)
+    setWrittenAt(alive, 59)
+    await openStores()
+    expect(await pendingFiles()).toEqual(['alive'])
   })
 
   it.skipIf(!existsSync('/dev/full'))('a full disk is named, and the place is usable afterwards', async () => {
@@ -171,12 +228,16 @@ describe('Files that are interrupted', () => {
       },
     }
     const full = { code: 'disk-full', message: expect.stringContaining('Free space') }
-    await expect((await openArtifactStore(directory, fullDisk)).put(randomBytes(10))).rejects.toMatchObject(full)
-    const writer = await (await openPayloadSpool(directory, fullDisk)).begin(digestOf(randomBytes(8)), 'zurich')
-    await expect(writer.append(randomBytes(10))).rejects.toMatchObject(full)
-    await writer.abort()
-    const digest = await (await openArtifactStore(directory)).put(randomBytes(10))
-    expect(await (await openArtifactStore(directory)).get(digest)).toHaveLength(10)
+    const stores = await openStores(fullDisk)
+    await expect(stores.artifacts.put(randomBytes(10))).rejects.toMatchObject(full)
+    const parameters = parametersOf(1)
+    const plan = digestOf(randomBytes(8))
+    const writer = await stores.spool.open(plan, 'zurich', parameters)
+    await writer.append(someChunks(parameters)[0])
+    await expect(writer.commit()).rejects.toMatchObject(full)
+    await writer.close()
+    const { artifacts } = await openStores()
+    expect(await artifacts.get(await artifacts.put(randomBytes(10)))).toHaveLength(10)
   })
 })
 
@@ -212,18 +273,22 @@ class PowerWatchingFileSystem implements WritingFileSystem {
   makeDirectory = systemFileSystem.makeDirectory
   remove = systemFileSystem.remove
   list = systemFileSystem.list
+  writtenAt = systemFileSystem.writtenAt
 }
 
 describe('Files that are stored', () => {
   it('are on the disk when their write resolves, bytes before names', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'sluice-power-'))
     const files = new PowerWatchingFileSystem()
-    const store = await openArtifactStore(join(directory, 'artifacts'), files)
-    const spool = await openPayloadSpool(join(directory, 'spool'), files)
-    await store.put(randomBytes(10))
+    const { artifacts, spool } = storesOver(await openDirectoryBlobStore(join(directory, 'state'), files))
+    await artifacts.put(randomBytes(10))
     expect(files.unsyncedDirectories).toEqual(new Set())
-    const writer = await spool.begin(digestOf(randomBytes(8)), 'zurich')
-    await writer.append(randomBytes(10))
+    const parameters = parametersOf(PART_CHUNKS + 1)
+    const writer = await spool.open(digestOf(randomBytes(8)), 'zurich', parameters)
+    for (const chunk of someChunks(parameters)) {
+      await writer.append(chunk)
+      expect(files.unsyncedDirectories).toEqual(new Set())
+    }
     await writer.commit()
     expect(files.unsyncedDirectories).toEqual(new Set())
     expect(files.namedBeforeSynced).toEqual([])
@@ -245,41 +310,86 @@ describe('Files that are damaged', () => {
   }
 
   it('an artifact with one other bit is refused, and healed when it is put again', async () => {
-    const store = await openArtifactStore(directory)
+    const { artifacts } = storesOver(await openDirectoryBlobStore(directory))
     const bytes = randomBytes(1000)
-    const digest = await store.put(bytes)
-    flipBit(join(directory, digest), 500)
-    await expect(store.get(digest)).rejects.toMatchObject({ code: 'corrupt' })
-    await store.put(bytes)
-    expect(Buffer.compare(await store.get(digest), bytes)).toBe(0)
+    const digest = await artifacts.put(bytes)
+    flipBit(join(directory, 'artifacts', digest), 500)
+    await expect(artifacts.get(digest)).rejects.toMatchObject({ code: 'corrupt' })
+    await artifacts.put(bytes)
+    expect(Buffer.compare(await artifacts.get(digest), bytes)).toBe(0)
   })
 
-  it('a payload with one other bit, or cut short, is refused where it is damaged', async () => {
-    const spool = await openPayloadSpool(directory)
+  const parameters = parametersOf(PART_CHUNKS + 2)
+  const chunkBytes = chunkGeometry(parameters, 0).bytes
+
+  /** Another process's view of a payload that was spooled, of which some byte or length is changed. */
+  async function readDamaged(part: 'first' | 'whole', damage: (path: string) => void, offset: number, bytes: number) {
+    const chunks = someChunks(parameters)
     const plan = digestOf(randomBytes(8))
-    const payload = randomBytes(200_000)
-    const path = join(directory, 'rounds', plan, 'zurich')
-    const upload = async () => {
-      const writer = await spool.begin(plan, 'zurich')
-      await writer.append(payload)
-      await writer.commit()
+    const writer = await storesOver(await openDirectoryBlobStore(directory)).spool.open(plan, 'zurich', parameters)
+    for (const chunk of chunks) await writer.append(chunk)
+    await writer.commit()
+    const place = join(directory, 'spool', plan, 'zurich')
+    const name = readdirSync(place).find((each) => (part === 'whole') === (each === 'whole'))!
+    damage(join(place, name))
+    const { spool } = storesOver(await openDirectoryBlobStore(directory))
+    const read = await spool.read(plan, 'zurich', offset, bytes)
+    expect(Buffer.compare(read, Buffer.concat(chunks).subarray(offset, offset + bytes))).toBe(0)
+  }
+
+  it.each([
+    ['first', 2_000_000],
+    ['whole', 100_000],
+  ] as const)(
+    'a payload with one other bit in its %s part is refused where it is damaged, and nowhere else',
+    async (part, at) => {
+      const start = part === 'first' ? 0 : PART_CHUNKS * chunkBytes
+      const flip = (path: string) => flipBit(path, at)
+      await expect(readDamaged(part, flip, 0, parameters.ciphertextBytes)).rejects.toMatchObject({ code: 'corrupt' })
+      const chunk = Math.floor(at / chunkBytes)
+      await expect(readDamaged(part, flip, start + chunk * chunkBytes, chunkBytes)).rejects.toMatchObject({
+        code: 'corrupt',
+      })
+      await readDamaged(part, flip, start + (chunk + 1) * chunkBytes, 1000)
+    },
+  )
+
+  it('a payload whose seal is damaged anywhere, or whose part is cut short or gone, is refused', async () => {
+    const corrupt = { name: 'StoreError', code: 'corrupt' }
+    const headBytes = 16 + 2 * 32 + 4
+    for (const position of [0, 7, 8, 9, 12, 14, 16, 20, headBytes, headBytes + 100]) {
+      const flip = (path: string) => flipBit(path, position)
+      await expect(readDamaged('whole', flip, 0, 10), `byte ${position}`).rejects.toMatchObject(corrupt)
     }
-    const corrupt = { code: 'corrupt' }
-    await upload()
-    flipBit(path, 150_000)
-    await expect(spool.read(plan, 'zurich', 0, 200_000)).rejects.toMatchObject(corrupt)
-    await expect(spool.read(plan, 'zurich', 140_000, 10)).rejects.toMatchObject(corrupt)
-    expect(Buffer.compare(await spool.read(plan, 'zurich', 0, 131_072), payload.subarray(0, 131_072))).toBe(0)
-    const size = 200_000 + 4 * 4 + 16
-    for (const position of [200_001, size - 16, size - 1]) {
-      await upload()
-      flipBit(path, position)
-      await expect(spool.read(plan, 'zurich', 0, 10)).rejects.toMatchObject(corrupt)
+    for (const length of [0, 15, 16, 200, chunkBytes]) {
+      const cut = (path: string) => truncateSync(path, length)
+      const last = parameters.ciphertextBytes - 10
+      await expect(readDamaged('whole', cut, last, 10), `${length} bytes`).rejects.toMatchObject(corrupt)
+      await expect(readDamaged('first', cut, 31 * chunkBytes, 10), `${length} bytes`).rejects.toMatchObject(corrupt)
     }
-    for (const length of [0, 15, 199_999, size - 1]) {
-      await upload()
-      truncateSync(path, length)
-      await expect(spool.read(plan, 'zurich', 0, 10)).rejects.toMatchObject(corrupt)
-    }
+    const gone = (path: string) => rmSync(path)
+    await expect(readDamaged('first', gone, 0, 10)).rejects.toMatchObject({ code: 'not-found' })
   })
+
+  it.each(['its head', 'its name', 'its length'])(
+    'an upload does not go on from a part that is damaged in %s',
+    async (what) => {
+      const chunks = someChunks(parameters)
+      const plan = digestOf(randomBytes(8))
+      const { spool } = storesOver(await openDirectoryBlobStore(directory))
+      const dead = await spool.open(plan, 'zurich', parameters)
+      for (const chunk of chunks.slice(0, PART_CHUNKS)) await dead.append(chunk)
+      const place = join(directory, 'spool', plan, 'zurich')
+      const [name] = readdirSync(place)
+      if (what === 'its head') flipBit(join(place, name), 100)
+      if (what === 'its name') renameSync(join(place, name), join(place, `00000-${digestOf(randomBytes(8))}`))
+      if (what === 'its length') truncateSync(join(place, name), 1000)
+      const writer = await spool.open(plan, 'zurich', parameters)
+      expect(writer.resumed.chunks).toBe(0)
+      for (const chunk of chunks) await writer.append(chunk)
+      await writer.commit()
+      const read = await spool.read(plan, 'zurich', 0, parameters.ciphertextBytes)
+      expect(Buffer.compare(read, Buffer.concat(chunks))).toBe(0)
+    },
+  )
 })

@@ -99,7 +99,7 @@ export class CrashingLife {
     if (typeof (result as SpoolWriter | undefined)?.append !== 'function') return result
     const writer = result as SpoolWriter
     this.writers.push(writer)
-    return this.through(`${kind} writer`, writer, ['abort'])
+    return this.through(`${kind} writer`, writer, ['close'])
   }
 
   #count(kind: string): string {

@@ -28,6 +28,7 @@ import { emptyRegistry, registryHead } from '../../src/protocol/registry.ts'
 import type { RoundPlan } from '../../src/protocol/round-plan.ts'
 import { signStatement } from '../../src/protocol/statement.ts'
 import { accepted, refused, type Verdict } from '../../src/sluice-error.ts'
+import { readAll } from './read-all.ts'
 import { acceptedOf, coordinatorKey, createParties, floorsOf, membersOf, type Party } from './round-fixtures.ts'
 import { logKey, type TestLog } from './test-log.ts'
 
@@ -108,9 +109,8 @@ export class HoldersUnderAttack {
       workers: this.workers,
       journal,
       coordinator: {
-        upload: async (plan, chunks) => {
-          const sent: Uint8Array[] = []
-          for await (const chunk of chunks) sent.push(chunk)
+        upload: async (plan, source) => {
+          const sent = await readAll(source.chunksFrom(0))
           this.uploads.set(`${plan}/${holder}`, sent)
           return referenceTo(sent)
         },
@@ -125,8 +125,9 @@ export class HoldersUnderAttack {
   }
 
   /** The process of a holder is replaced by another over the same disk. */
-  restart({ keys: { holder } }: Party): void {
+  restart({ keys: { holder } }: Party, { losesOutbox = false } = {}): void {
     this.#journals.get(holder)!.close()
+    if (losesOutbox) rmSync(join(this.directory, holder, 'outbox'), { recursive: true })
     this.#start(this.parties.find(({ keys }) => keys.holder === holder)!)
   }
 

@@ -22,18 +22,18 @@ import {
   unobserved,
 } from '../../src/coordinator/ports.ts'
 import { openTransparencyLog, type TransparencyLog } from '../../src/coordinator/transparency-log.ts'
-import { digestOf } from '../../src/crypto/digest.ts'
 import { statementDigest } from '../../src/crypto/envelope.ts'
 import { startPayloadWorkers } from '../../src/crypto/payload-workers.ts'
 import { systemRandomness } from '../../src/crypto/randomness.ts'
 import { unobservedHolder } from '../../src/observe/holder-observer.ts'
-import { type PayloadReference, payloadDigest } from '../../src/protocol/contribution.ts'
+import type { PayloadReference } from '../../src/protocol/contribution.ts'
 import type { HolderReply, HolderRequest } from '../../src/protocol/holder-messages.ts'
 import { emptyRegistry, registryHead } from '../../src/protocol/registry.ts'
 import { accepted, refused, type Verdict } from '../../src/sluice-error.ts'
-import { openArtifactStore } from '../../src/store/artifact-store.ts'
 import { openCoordinatorStore } from '../../src/store/coordinator-store.ts'
-import { openPayloadSpool } from '../../src/store/payload-spool.ts'
+import { openDirectoryBlobStore } from '../../src/store/directory-blob-store.ts'
+import { type BlobStores, storesOver } from '../../src/store/stores-over.ts'
+import type { PayloadSource } from '../../src/wire/upload-client.ts'
 import { WireError } from '../../src/wire/wire-error.ts'
 import { coordinatorKey, createParties, floorsOf, type Party } from './round-fixtures.ts'
 import { logKey, logSigner } from './test-log.ts'
@@ -61,13 +61,15 @@ export class InProcessVenue {
   parties!: Party[]
   agents = new Map<string, HolderAgent>()
   #stack = new AsyncDisposableStack()
-  #uploads = new Map<string, PayloadReference>()
+  #lost = Promise.withResolvers<void>()
+  /** Chunks that the spool took in from holders, ever. */
+  uploadedChunks = 0
   #journals = new Map<string, HolderJournal>()
   #starts = new Map<string, () => HolderAgent>()
   workers!: Awaited<ReturnType<typeof startPayloadWorkers>>
-  artifacts!: Awaited<ReturnType<typeof openArtifactStore>>
-  spool!: Awaited<ReturnType<typeof openPayloadSpool>>
-  openings!: Awaited<ReturnType<typeof openPayloadSpool>>
+  artifacts!: BlobStores['artifacts']
+  spool!: BlobStores['spool']
+  openings!: BlobStores['openings']
   store!: Awaited<ReturnType<typeof openCoordinatorStore>>
   log!: TransparencyLog
 
@@ -79,9 +81,7 @@ export class InProcessVenue {
     const venue = new InProcessVenue()
     venue.parties = await createParties(heartHospitals.map(({ name }) => name))
     venue.workers = venue.#stack.adopt(await startPayloadWorkers({ threads: 1 }), (open) => open.close())
-    venue.artifacts = await openArtifactStore(join(venue.directory, 'artifacts'))
-    venue.spool = await openPayloadSpool(join(venue.directory, 'spool'))
-    venue.openings = await openPayloadSpool(join(venue.directory, 'openings'))
+    Object.assign(venue, storesOver(await openDirectoryBlobStore(venue.directory)))
     venue.store = await openCoordinatorStore({ directory: join(venue.directory, 'database') })
     venue.log = await openTransparencyLog(venue.store, logSigner)
     const trainer = venue.#stack.adopt(openTrainerThread(), (open) => open.close())
@@ -137,31 +137,48 @@ export class InProcessVenue {
 
   #accessFor(holder: string): CoordinatorAccess {
     return {
-      upload: async (plan, chunks) => {
-        // As the server does: what is not due now is not taken in.
-        if (!this.openRounds.expectedPayload(plan, holder)) throw new WireError('upload-refused', 'Nothing is due.')
-        const writer = await this.spool.begin(plan, holder)
-        const digests: string[] = []
-        let bytes = 0
-        try {
-          for await (const chunk of chunks) {
-            digests.push(digestOf(chunk))
-            bytes += chunk.length
-            await writer.append(chunk)
-          }
-          await writer.commit()
-        } catch (error) {
-          await writer.abort()
-          throw error
-        }
-        const payload = { digest: payloadDigest(digests), bytes }
-        this.#uploads.set(`${plan}/${holder}`, payload)
-        return payload
-      },
+      upload: (plan, source, until) => this.#upload(plan, holder, source, until),
       fetchArtifact: (digest) => this.artifacts.get(digest),
       fetchOpening: (plan) => this.#opening(plan, holder),
       fetchContributions: async (plan) => [...(this.openRounds.contributionsFor(plan, holder) ?? [])],
     }
+  }
+
+  /** As the wire does: what is stored is asked for first, and a coordinator that is replaced is gone on with. */
+  async #upload(plan: string, holder: string, source: PayloadSource, until: AbortSignal): Promise<PayloadReference> {
+    for (;;) {
+      const lost = this.#lost.promise.then(() => 'lost' as const)
+      const sent = await Promise.race([this.#uploadOnce(plan, holder, source), lost])
+      if (sent !== 'lost') return sent
+      // The next coordinator takes the round up in a moment.
+      while (!until.aborted && !this.openRounds.expectedPayload(plan, holder)) await systemClock.sleep(5, until)
+    }
+  }
+
+  async #uploadOnce(plan: string, holder: string, source: PayloadSource): Promise<PayloadReference> {
+    // As the server does: what is not due now is not taken in.
+    const parameters = this.openRounds.expectedPayload(plan, holder)
+    if (!parameters) throw new WireError('upload-refused', 'Nothing is due.')
+    const stored = await this.spool.stat(plan, holder)
+    if (stored) return stored
+    const writer = await this.spool.open(plan, holder, parameters)
+    try {
+      for await (const chunk of source.chunksFrom(writer.resumed.chunks)) {
+        await writer.append(chunk)
+        this.uploadedChunks++
+      }
+      return await writer.commit()
+    } finally {
+      await writer.close()
+    }
+  }
+
+  /** Another coordinator process takes over: what the last one had in memory is gone, and every call to it is cut. */
+  replaceCoordinator(spool: BlobStores['spool'] = this.spool): void {
+    this.openRounds = new OpenRounds()
+    this.spool = spool
+    this.#lost.resolve()
+    this.#lost = Promise.withResolvers()
   }
 
   async *#opening(plan: string, holder: string): AsyncGenerator<Uint8Array> {
@@ -189,11 +206,11 @@ export class InProcessVenue {
     },
   }
 
-  #received(holder: string, request: HolderRequest, reply: HolderReply): Verdict<ReceivedReply, string> {
+  async #received(holder: string, request: HolderRequest, reply: HolderReply): Promise<Verdict<ReceivedReply, string>> {
     if (reply.kind !== 'contribution' || request.kind !== 'contribute')
       return { ok: true, value: reply as ReceivedReply }
-    const uploaded = this.#uploads.get(`${statementDigest(request.plan)}/${holder}`)!
-    return { ok: true, value: { ...reply, uploaded } }
+    const uploaded = await this.spool.stat(statementDigest(request.plan), holder)
+    return uploaded ? accepted({ ...reply, uploaded }) : refused('payload-mismatch', 'Nothing was uploaded.')
   }
 
   readonly #countingClock: Clock = {

@@ -1,4 +1,4 @@
-import type { SentContribution } from '../../nodes/holder/sent-ciphertexts.ts'
+import type { SentContribution } from '../../nodes/holder/sent-contributions.ts'
 import { verifySum } from '../../nodes/holder/sum-verification.ts'
 import { type Digest, digestOf, fromHex } from '../../src/crypto/digest.ts'
 import { type Envelope, statementDigest } from '../../src/crypto/envelope.ts'
@@ -190,8 +190,7 @@ export class SealedSum {
       specification,
       step: 'statistics',
       entry: { holder, contribution: statementDigest(envelope), payload: payload.digest },
-      chunks,
-      shares: [],
+      readChunk: async (index) => chunks[index],
       manifest: manifest!,
     }
     const verdict = await verifySum(sent, publication, {

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { CertificateOffice } from '../../src/cli/certificate-office.ts'
 import type { JobDesk, RoundDesk } from '../../src/coordinator/ports.ts'
 import { type CertifiedKey, createAuthority, issueCertificate, type Role } from '../../src/crypto/certificates.ts'
-import { openArtifactStore } from '../../src/store/artifact-store.ts'
-import { openPayloadSpool } from '../../src/store/payload-spool.ts'
+import { openDirectoryBlobStore } from '../../src/store/directory-blob-store.ts'
+import { type BlobStores, storesOver } from '../../src/store/stores-over.ts'
 import type { RegistrySource } from '../../src/wire/admission-service.ts'
 import type { TlsMaterial } from '../../src/wire/credentials.ts'
 import { HolderSessions } from '../../src/wire/holder-sessions.ts'
@@ -22,9 +22,9 @@ export interface TestServer {
   readonly authority: CertifiedKey
   readonly parties: readonly Party[]
   readonly sessions: HolderSessions
-  readonly artifacts: Awaited<ReturnType<typeof openArtifactStore>>
-  readonly spool: Awaited<ReturnType<typeof openPayloadSpool>>
-  readonly openings: Awaited<ReturnType<typeof openPayloadSpool>>
+  readonly artifacts: BlobStores['artifacts']
+  readonly spool: BlobStores['spool']
+  readonly openings: BlobStores['openings']
   /** Names of the holders that belong to the venue now, and of those that wait to. */
   readonly members: Set<string>
   readonly pending: Set<string>
@@ -50,16 +50,23 @@ const noJobs: JobDesk = {
   output: async () => new Uint8Array(),
 }
 
-export async function startTestServer(
-  rounds: RoundDesk,
-  options: { reconnectGraceMs?: number; jobs?: JobDesk; onFault?: (error: unknown) => void } = {},
-): Promise<TestServer> {
-  const directory = mkdtempSync(join(tmpdir(), 'sluice-wire-'))
-  const authority = await createAuthority(VENUE, 10 * DAY_MS)
+export interface TestServerOptions {
+  readonly reconnectGraceMs?: number
+  readonly jobs?: JobDesk
+  readonly onFault?: (error: unknown) => void
+  readonly idleMs?: number
+  readonly listen?: string
+  /** Where its stores are, as an earlier server left them. */
+  readonly directory?: string
+  readonly authority?: CertifiedKey
+}
+
+export async function startTestServer(rounds: RoundDesk, options: TestServerOptions = {}): Promise<TestServer> {
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'sluice-wire-'))
+  const authority = options.authority ?? (await createAuthority(VENUE, 10 * DAY_MS))
   const parties = await createParties()
-  const sessions = new HolderSessions(options.reconnectGraceMs ?? 5000)
-  const artifacts = await openArtifactStore(join(directory, 'artifacts'))
-  const spool = await openPayloadSpool(join(directory, 'spool'))
+  const { artifacts, spool, openings } = storesOver(await openDirectoryBlobStore(directory))
+  const sessions = new HolderSessions(options.reconnectGraceMs ?? 5000, spool)
   const credentials: TestServer['credentials'] = async (role, name, changes = {}) => {
     const { venue = VENUE, lifetimeMs = DAY_MS, authority: signer = authority } = changes
     const leaf = await issueCertificate(signer, { venue, role, name }, lifetimeMs, ['localhost', '127.0.0.1'])
@@ -68,7 +75,6 @@ export async function startTestServer(
   const members = new Set(parties.map(({ member }) => member.holder))
   const pending = new Set<string>()
   const certificates = await CertificateOffice.open(directory, authority, DAY_MS)
-  const openings = await openPayloadSpool(join(directory, 'openings'))
   const registry = { statementsAfter: async () => [] }
   const parts = {
     venue: VENUE,
@@ -81,11 +87,11 @@ export async function startTestServer(
     artifacts,
     spool,
     openings,
-    uploadIdleMs: 500,
+    idleMs: options.idleMs ?? 500,
     onFault: options.onFault,
   }
   const tls = await credentials('coordinator', 'coordinator')
-  const server: RunningServer = await startServer('127.0.0.1:0', tls, parts, options.jobs ?? noJobs)
+  const server: RunningServer = await startServer(options.listen ?? '127.0.0.1:0', tls, parts, options.jobs ?? noJobs)
   return {
     address: `127.0.0.1:${server.port}`,
     authority,

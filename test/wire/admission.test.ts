@@ -13,6 +13,7 @@ import { joinKeyAndCertificate, splitKeyAndCertificate, type TlsMaterial } from 
 import { type AttendanceListener, HolderConnection, type RequestHandler } from '../../src/wire/holder-connection.ts'
 import { JobsConnection } from '../../src/wire/jobs-client.ts'
 import { startServer } from '../../src/wire/server.ts'
+import { payloadOf } from '../support/payload-source.ts'
 import { startTestServer, type TestServer, until, VENUE } from '../support/wire-fixtures.ts'
 
 const due = 'a'.repeat(64)
@@ -199,13 +200,14 @@ describe('a certificate that is renewed', () => {
     const renewed = new Promise<void>((resolve) => {
       resume = resolve
     })
-    const chunks = Array.from({ length: parameters.chunkCount }, (_, i) => chunkGeometry(parameters, i).bytes)
-    async function* upload() {
-      yield new Uint8Array(chunks[0])
-      await renewed
-      for (const bytes of chunks.slice(1)) yield new Uint8Array(bytes)
-    }
-    const uploaded = connection.upload(due, upload())
+    const chunks = Array.from(
+      { length: parameters.chunkCount },
+      (_, i) => new Uint8Array(chunkGeometry(parameters, i).bytes),
+    )
+    const uploaded = connection.upload(
+      due,
+      payloadOf(chunks, (index) => (index === 1 ? renewed : undefined)),
+    )
     connection.useCertificate(await enrolled('holder', 'long-beach'))
     await until(() => events.filter((event) => event === 'connected').length === 2)
     resume()

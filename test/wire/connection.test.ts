@@ -1,10 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createAuthority } from '../../src/crypto/certificates.ts'
 import { digestOf } from '../../src/crypto/digest.ts'
-import { statementDigest } from '../../src/crypto/envelope.ts'
-import { chunkGeometry, payloadParameters } from '../../src/crypto/payload-parameters.ts'
 import { systemRandomness } from '../../src/crypto/randomness.ts'
-import { payloadDigest } from '../../src/protocol/contribution.ts'
 import { planRound } from '../../src/protocol/coordinator-round.ts'
 import type { HolderRequest } from '../../src/protocol/holder-messages.ts'
 import { accepted } from '../../src/sluice-error.ts'
@@ -12,21 +9,17 @@ import { HolderConnection } from '../../src/wire/holder-connection.ts'
 import { JobsConnection } from '../../src/wire/jobs-client.ts'
 import { startServer } from '../../src/wire/server.ts'
 import type { WireError } from '../../src/wire/wire-error.ts'
-import { contributeRequest } from '../support/contribute-request.ts'
 import { coordinatorKey, createParties, makePlan } from '../support/round-fixtures.ts'
 import { startTestServer, type TestServer, until, VENUE } from '../support/wire-fixtures.ts'
 
-const duePlan = { payloadType: 'x', payload: new Uint8Array(2), signatures: [] }
-const due = statementDigest(duePlan)
-/** 40,000 values in two lanes: one full chunk would be 65,536; two chunks of three lanes each would be more. */
-const parameters = payloadParameters({ precisionBits: 16, maxContributors: 4, length: 70_000 })
+const due = 'd'.repeat(64)
 const quiet = { onConnected: () => {}, onDisconnected: () => {} }
 
 let server: TestServer
 beforeAll(async () => {
   server = await startTestServer(
     {
-      expectedPayload: (plan, holder) => (plan === due && holder === 'cleveland' ? parameters : undefined),
+      expectedPayload: () => undefined,
       contributionsFor: () => undefined,
       openingFor: () => undefined,
     },
@@ -207,113 +200,6 @@ describe('requests to a holder', () => {
     asking.abort()
     expect(await answer).toMatchObject({ ok: false, code: 'deadline-passed' })
     server.sessions.close('hungary', session)
-  })
-})
-
-describe('an upload', () => {
-  const chunks = Array.from(
-    { length: parameters.chunkCount },
-    (_, i) => new Uint8Array(chunkGeometry(parameters, i).bytes),
-  )
-  async function* stream(parts: readonly Uint8Array[]) {
-    yield* parts
-  }
-
-  async function uploadCode(parts: readonly Uint8Array[], plan = due, name = 'cleveland'): Promise<string> {
-    const connection = await connect(name)
-    try {
-      await connection.upload(plan, stream(parts))
-      return 'accepted'
-    } catch (error) {
-      return (error as WireError).code
-    } finally {
-      connection.close()
-    }
-  }
-
-  it('arrives whole, chunk by chunk, and is confirmed by its digest', async () => {
-    expect(parameters.chunkCount).toBeGreaterThan(1)
-    const connection = await connect('cleveland')
-    const received = await connection.upload(due, stream(chunks))
-    expect(received).toEqual({
-      digest: payloadDigest(chunks.map((chunk) => digestOf(chunk))),
-      bytes: parameters.ciphertextBytes,
-    })
-    expect(await server.spool.read(due, 'cleveland', 0, chunks[0].length)).toEqual(chunks[0])
-    connection.close()
-  })
-
-  it('is refused when it is truncated, too long, of too many or too few chunks', async () => {
-    expect(await uploadCode([chunks[0].subarray(1), ...chunks.slice(1)])).toBe('upload-refused')
-    expect(await uploadCode([new Uint8Array(chunks[0].length + 1), ...chunks.slice(1)])).toBe('upload-refused')
-    expect(await uploadCode([...chunks, chunks[0]])).toBe('upload-refused')
-    expect(await uploadCode(chunks.slice(0, -1))).toBe('upload-refused')
-    expect(await uploadCode([])).toBe('upload-refused')
-  })
-
-  it('is refused with a residue at or above the modulus', async () => {
-    expect(await uploadCode([chunks[0].slice().fill(255), ...chunks.slice(1)])).toBe('residue-not-canonical')
-  })
-
-  it('is refused when none is due to the plan, from this holder', async () => {
-    expect(await uploadCode(chunks, 'e'.repeat(64))).toBe('upload-refused')
-    expect(await uploadCode(chunks, due, 'hungary')).toBe('upload-refused')
-    expect(await uploadCode(chunks, 'nonsense')).toBe('malformed-message')
-  })
-
-  it('cannot replace the ciphertext that a contribution has named, whenever it began', async () => {
-    const connection = await connect('cleveland')
-    let resume = () => {}
-    const paused = new Promise<void>((resolve) => {
-      resume = resolve
-    })
-    const other = chunks.map((chunk) => chunk.slice())
-    other[0][0] = 1
-    async function* slow() {
-      yield other[0]
-      await paused
-      yield* other.slice(1)
-    }
-    // The second upload begins while none is named, and ends after the first was.
-    const second = connection.upload(due, slow()).then(
-      () => 'accepted',
-      (error: WireError) => error.code,
-    )
-    const first = await connection.upload(due, stream(chunks))
-    const sent: { requestId?: string }[] = []
-    const session = { send: (message: { requestId?: string }) => void sent.push(message), end: () => {} }
-    server.sessions.open('cleveland', session)
-    const { planEnvelope } = planRound(makePlan(await createParties()), coordinatorKey)
-    server.sessions.noteUpload(due, 'cleveland', first)
-    const ask = server.sessions.ask('cleveland', contributeRequest(duePlan), AbortSignal.timeout(20_000))
-    server.sessions.receive(
-      'cleveland',
-      String(sent[0].requestId),
-      accepted({ kind: 'contribution', envelope: planEnvelope }),
-    )
-    expect(await ask).toMatchObject({ ok: true, value: { uploaded: first } })
-    resume()
-    expect(await second).toBe('upload-refused')
-    expect(await server.spool.read(due, 'cleveland', 0, chunks[0].length)).toEqual(chunks[0])
-    server.sessions.close('cleveland', session)
-    connection.close()
-  })
-
-  it('that stops sending is ended, and leaves nothing behind', async () => {
-    const connection = await connect('cleveland')
-    async function* stalling() {
-      yield chunks[0]
-      await new Promise(() => {})
-    }
-    await expect(connection.upload(due, stalling())).rejects.toMatchObject({
-      code: 'upload-refused',
-      message: expect.stringContaining('Nothing came'),
-    })
-    connection.close()
-  })
-
-  it('with a message above the limit is refused before it is read', async () => {
-    expect(await uploadCode([new Uint8Array(5 * 1024 * 1024)])).toBe('message-too-large')
   })
 })
 

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SUM } from '../../src/coordinator/ports.ts'
+import { chunkGeometry, payloadParameters } from '../../src/crypto/payload-parameters.ts'
 import { HolderConnection } from '../../src/wire/holder-connection.ts'
 import { limits } from '../../src/wire/limits.ts'
 import { readAll } from '../support/read-all.ts'
@@ -9,7 +10,9 @@ import { startTestServer, type TestServer, VENUE } from '../support/wire-fixture
 
 const plan = 'd'.repeat(64)
 const keySum = randomBytes(1000)
-const sum = randomBytes(2 * limits.artifactChunkBytes + 1)
+/** Two pieces of the wire and some. */
+const parameters = payloadParameters({ precisionBits: 16, maxContributors: 4, length: 160_000 })
+const sum = randomBytes(parameters.ciphertextBytes)
 const opening = Buffer.concat([keySum, sum])
 let isKept = true
 let server: TestServer
@@ -20,8 +23,9 @@ beforeAll(async () => {
     openingFor: (planDigest, holder) =>
       isKept && planDigest === plan && holder === 'cleveland' ? { keySum, sumBytes: sum.length } : undefined,
   })
-  const writer = await server.openings.begin(plan, SUM)
-  await writer.append(sum)
+  const writer = await server.openings.open(plan, SUM, parameters)
+  const chunkBytes = chunkGeometry(parameters, 0).bytes
+  for (let at = 0; at < sum.length; at += chunkBytes) await writer.append(sum.subarray(at, at + chunkBytes))
   await writer.commit()
 })
 afterAll(() => server.close())
@@ -35,7 +39,12 @@ async function fetch(holder: string, planDigest = plan): Promise<Uint8Array[]> {
 describe('an opening', () => {
   it('comes to a holder of the round, whole, in pieces of the wire’s size', async () => {
     const pieces = await fetch('cleveland')
-    expect(pieces.map(({ length }) => length)).toEqual([1000, limits.artifactChunkBytes, limits.artifactChunkBytes, 1])
+    expect(pieces.map(({ length }) => length)).toEqual([
+      1000,
+      limits.artifactChunkBytes,
+      limits.artifactChunkBytes,
+      sum.length - 2 * limits.artifactChunkBytes,
+    ])
     expect(Buffer.concat(pieces).equals(opening)).toBe(true)
   })
 

@@ -56,6 +56,16 @@ describe('a failed call', () => {
     )
   })
 
+  it('whose line was cut in between is one to begin again', () => {
+    for (const [code, details] of [
+      [status.CANCELLED, 'Call cancelled'],
+      [status.INTERNAL, 'Received RST_STREAM with code 2 (Internal server error)'],
+      [status.INTERNAL, 'Received RST_STREAM with code 0 (Call ended without gRPC status)'],
+    ] as const) {
+      expect(failed(code, details).code).toBe('connection-lost')
+    }
+  })
+
   it('that was refused for its size, or for no reason given, is named all the same', () => {
     expect(failed(status.RESOURCE_EXHAUSTED, 'Received message larger than max').code).toBe('message-too-large')
     expect(failed(status.CANCELLED, 'Cancelled on client').code).toBe('remote-failure')

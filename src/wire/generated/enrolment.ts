@@ -35,9 +35,11 @@ import type { RenewCertificateRequest as _sluice_v1_RenewCertificateRequest, Ren
 import type { Reply as _sluice_v1_Reply, Reply__Output as _sluice_v1_Reply__Output } from './sluice/v1/Reply.ts';
 import type { Request as _sluice_v1_Request, Request__Output as _sluice_v1_Request__Output } from './sluice/v1/Request.ts';
 import type { Signature as _sluice_v1_Signature, Signature__Output as _sluice_v1_Signature__Output } from './sluice/v1/Signature.ts';
+import type { StoredPayload as _sluice_v1_StoredPayload, StoredPayload__Output as _sluice_v1_StoredPayload__Output } from './sluice/v1/StoredPayload.ts';
 import type { UploadHeader as _sluice_v1_UploadHeader, UploadHeader__Output as _sluice_v1_UploadHeader__Output } from './sluice/v1/UploadHeader.ts';
 import type { UploadPayloadRequest as _sluice_v1_UploadPayloadRequest, UploadPayloadRequest__Output as _sluice_v1_UploadPayloadRequest__Output } from './sluice/v1/UploadPayloadRequest.ts';
 import type { UploadPayloadResponse as _sluice_v1_UploadPayloadResponse, UploadPayloadResponse__Output as _sluice_v1_UploadPayloadResponse__Output } from './sluice/v1/UploadPayloadResponse.ts';
+import type { UploadPosition as _sluice_v1_UploadPosition, UploadPosition__Output as _sluice_v1_UploadPosition__Output } from './sluice/v1/UploadPosition.ts';
 import type { Welcome as _sluice_v1_Welcome, Welcome__Output as _sluice_v1_Welcome__Output } from './sluice/v1/Welcome.ts';
 
 type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> = {
@@ -88,9 +90,11 @@ export interface ProtoGrpcType {
       Reply: MessageTypeDefinition<_sluice_v1_Reply, _sluice_v1_Reply__Output>
       Request: MessageTypeDefinition<_sluice_v1_Request, _sluice_v1_Request__Output>
       Signature: MessageTypeDefinition<_sluice_v1_Signature, _sluice_v1_Signature__Output>
+      StoredPayload: MessageTypeDefinition<_sluice_v1_StoredPayload, _sluice_v1_StoredPayload__Output>
       UploadHeader: MessageTypeDefinition<_sluice_v1_UploadHeader, _sluice_v1_UploadHeader__Output>
       UploadPayloadRequest: MessageTypeDefinition<_sluice_v1_UploadPayloadRequest, _sluice_v1_UploadPayloadRequest__Output>
       UploadPayloadResponse: MessageTypeDefinition<_sluice_v1_UploadPayloadResponse, _sluice_v1_UploadPayloadResponse__Output>
+      UploadPosition: MessageTypeDefinition<_sluice_v1_UploadPosition, _sluice_v1_UploadPosition__Output>
       Welcome: MessageTypeDefinition<_sluice_v1_Welcome, _sluice_v1_Welcome__Output>
     }
   }

@@ -88,19 +88,19 @@ export interface CoordinatorClient extends grpc.Client {
   renewCertificate(argument: _sluice_v1_RenewCertificateRequest, callback: grpc.requestCallback<_sluice_v1_IssuedCertificate__Output>): grpc.ClientUnaryCall;
   
   /**
-   * The ciphertext of one contribution, chunk by chunk, before the contribution itself is sent on Attend.
+   * The ciphertext of one contribution, before the contribution itself is sent on Attend: a dialogue that may be cut and
+   * begun again (ADR 0014). The holder names the plan; the coordinator says what it has; the holder goes on from there and
+   * ends; what has become durable is acknowledged meanwhile, and the whole at last. Who asks again for a whole one is told so.
    */
-  UploadPayload(metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_sluice_v1_UploadPayloadResponse__Output>): grpc.ClientWritableStream<_sluice_v1_UploadPayloadRequest>;
-  UploadPayload(metadata: grpc.Metadata, callback: grpc.requestCallback<_sluice_v1_UploadPayloadResponse__Output>): grpc.ClientWritableStream<_sluice_v1_UploadPayloadRequest>;
-  UploadPayload(options: grpc.CallOptions, callback: grpc.requestCallback<_sluice_v1_UploadPayloadResponse__Output>): grpc.ClientWritableStream<_sluice_v1_UploadPayloadRequest>;
-  UploadPayload(callback: grpc.requestCallback<_sluice_v1_UploadPayloadResponse__Output>): grpc.ClientWritableStream<_sluice_v1_UploadPayloadRequest>;
+  UploadPayload(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_sluice_v1_UploadPayloadRequest, _sluice_v1_UploadPayloadResponse__Output>;
+  UploadPayload(options?: grpc.CallOptions): grpc.ClientDuplexStream<_sluice_v1_UploadPayloadRequest, _sluice_v1_UploadPayloadResponse__Output>;
   /**
-   * The ciphertext of one contribution, chunk by chunk, before the contribution itself is sent on Attend.
+   * The ciphertext of one contribution, before the contribution itself is sent on Attend: a dialogue that may be cut and
+   * begun again (ADR 0014). The holder names the plan; the coordinator says what it has; the holder goes on from there and
+   * ends; what has become durable is acknowledged meanwhile, and the whole at last. Who asks again for a whole one is told so.
    */
-  uploadPayload(metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_sluice_v1_UploadPayloadResponse__Output>): grpc.ClientWritableStream<_sluice_v1_UploadPayloadRequest>;
-  uploadPayload(metadata: grpc.Metadata, callback: grpc.requestCallback<_sluice_v1_UploadPayloadResponse__Output>): grpc.ClientWritableStream<_sluice_v1_UploadPayloadRequest>;
-  uploadPayload(options: grpc.CallOptions, callback: grpc.requestCallback<_sluice_v1_UploadPayloadResponse__Output>): grpc.ClientWritableStream<_sluice_v1_UploadPayloadRequest>;
-  uploadPayload(callback: grpc.requestCallback<_sluice_v1_UploadPayloadResponse__Output>): grpc.ClientWritableStream<_sluice_v1_UploadPayloadRequest>;
+  uploadPayload(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_sluice_v1_UploadPayloadRequest, _sluice_v1_UploadPayloadResponse__Output>;
+  uploadPayload(options?: grpc.CallOptions): grpc.ClientDuplexStream<_sluice_v1_UploadPayloadRequest, _sluice_v1_UploadPayloadResponse__Output>;
   
 }
 
@@ -140,9 +140,11 @@ export interface CoordinatorHandlers extends grpc.UntypedServiceImplementation {
   RenewCertificate: grpc.handleUnaryCall<_sluice_v1_RenewCertificateRequest__Output, _sluice_v1_IssuedCertificate>;
   
   /**
-   * The ciphertext of one contribution, chunk by chunk, before the contribution itself is sent on Attend.
+   * The ciphertext of one contribution, before the contribution itself is sent on Attend: a dialogue that may be cut and
+   * begun again (ADR 0014). The holder names the plan; the coordinator says what it has; the holder goes on from there and
+   * ends; what has become durable is acknowledged meanwhile, and the whole at last. Who asks again for a whole one is told so.
    */
-  UploadPayload: grpc.handleClientStreamingCall<_sluice_v1_UploadPayloadRequest__Output, _sluice_v1_UploadPayloadResponse>;
+  UploadPayload: grpc.handleBidiStreamingCall<_sluice_v1_UploadPayloadRequest__Output, _sluice_v1_UploadPayloadResponse>;
   
 }
 

@@ -1,13 +1,36 @@
 // Original file: proto/sluice/v1/coordinator.proto
 
-import type { Long } from '@grpc/proto-loader';
+import type { UploadPosition as _sluice_v1_UploadPosition, UploadPosition__Output as _sluice_v1_UploadPosition__Output } from '../../sluice/v1/UploadPosition.ts';
+import type { StoredPayload as _sluice_v1_StoredPayload, StoredPayload__Output as _sluice_v1_StoredPayload__Output } from '../../sluice/v1/StoredPayload.ts';
 
 export interface UploadPayloadResponse {
-  'digest'?: (string);
-  'bytes'?: (number | string | Long);
+  /**
+   * First, when the ciphertext is not whole yet.
+   */
+  'position'?: (_sluice_v1_UploadPosition | null);
+  /**
+   * Since then so many chunks are durable: an upload that is cut goes on after them.
+   */
+  'durableChunks'?: (number);
+  /**
+   * Last: the whole ciphertext is durable.
+   */
+  'stored'?: (_sluice_v1_StoredPayload | null);
+  'answer'?: "position"|"durableChunks"|"stored";
 }
 
 export interface UploadPayloadResponse__Output {
-  'digest': (string);
-  'bytes': (number);
+  /**
+   * First, when the ciphertext is not whole yet.
+   */
+  'position'?: (_sluice_v1_UploadPosition__Output | null);
+  /**
+   * Since then so many chunks are durable: an upload that is cut goes on after them.
+   */
+  'durableChunks'?: (number);
+  /**
+   * Last: the whole ciphertext is durable.
+   */
+  'stored'?: (_sluice_v1_StoredPayload__Output | null);
+  'answer'?: "position"|"durableChunks"|"stored";
 }
