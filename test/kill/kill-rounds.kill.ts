@@ -126,7 +126,7 @@ async function runOneJob(): Promise<number> {
   for (;;) {
     const end = await withJobs(async (connection) => {
       const stuck = AbortSignal.timeout(STUCK_MS)
-      for await (const { event, sequence } of connection.watch(job, last)) {
+      for await (const { event, sequence } of connection.watch(job, last, stuck)) {
         last = sequence
         if (event.kind === 'round-published') {
           published++

@@ -65,7 +65,7 @@ export class InProcessVenue {
   /** Chunks that the spool took in from holders, ever. */
   uploadedChunks = 0
   #journals = new Map<string, HolderJournal>()
-  #starts = new Map<string, () => HolderAgent>()
+  #starts = new Map<string, (whileDown: () => void) => HolderAgent>()
   workers!: Awaited<ReturnType<typeof startPayloadWorkers>>
   artifacts!: BlobStores['artifacts']
   spool!: BlobStores['spool']
@@ -100,8 +100,9 @@ export class InProcessVenue {
     changes: (parts: HolderParts) => Partial<HolderParts>,
   ): HolderAgent {
     const { holder } = party.keys
-    const start = () => {
+    const start = (whileDown: () => void) => {
       this.#journals.get(holder)?.close()
+      whileDown()
       const journal = new HolderJournal(join(this.directory, holder))
       this.#journals.set(holder, journal)
       const parts: HolderParts = {
@@ -125,12 +126,12 @@ export class InProcessVenue {
       return new HolderAgent({ ...parts, ...changes(parts) })
     }
     this.#starts.set(holder, start)
-    return start()
+    return start(() => {})
   }
 
-  /** The process of a holder is replaced by another over the same directory. */
-  restartHolder(holder: string): HolderAgent {
-    const agent = this.#starts.get(holder)!()
+  /** The process of a holder is replaced by another over the same directory. @param whileDown between the two */
+  restartHolder(holder: string, whileDown: () => void = () => {}): HolderAgent {
+    const agent = this.#starts.get(holder)!(whileDown)
     this.agents.set(holder, agent)
     return agent
   }
