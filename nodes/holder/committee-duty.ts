@@ -16,11 +16,13 @@ import { openSharesOf } from '../../src/protocol/opened-shares.ts'
 import { questionOf } from '../../src/protocol/question.ts'
 import { openRoundCheckpoint, type RoundLog, readRoundLog } from '../../src/protocol/round-log.ts'
 import { type RoundPlan, roundPlanStatement } from '../../src/protocol/round-plan.ts'
-import { parseStatement, readStatement } from '../../src/protocol/statement.ts'
+import { shareCheckStatement } from '../../src/protocol/share-check.ts'
+import { bodiesOf, parseStatement, readStatement } from '../../src/protocol/statement.ts'
 import { accepted, refused, type Verdict } from '../../src/sluice-error.ts'
 import { HolderError } from './holder-error.ts'
 import type { HolderJournal, JournalRound } from './journal.ts'
 import type { LogFollower } from './log-follower.ts'
+import { loseMemory } from './lost-memory.ts'
 
 export interface CommitteeDutyParts {
   readonly keys: MemberKeys
@@ -171,7 +173,7 @@ export class CommitteeDuty {
   /** What the log says of the round, under a checkpoint that t of its committee cosigned. */
   #readLog(
     plan: RoundPlan,
-    { plan: planEnvelope }: JournalRound,
+    { plan: planEnvelope, checkedCandidates }: JournalRound,
     { checkpoint, range }: RequestOf<'endorse' | 'check-shares' | 'explain-shares'>,
   ): Verdict<{ kind: 'log'; roundLog: RoundLog } | { kind: 'known-size'; size: number }, string> {
     const { follower, log, coordinatorKey } = this.#parts
@@ -181,7 +183,13 @@ export class CommitteeDuty {
     if (!followed.ok) return followed
     if (followed.value.kind === 'known-size') return accepted(followed.value)
     const read = readRoundLog(plan, planEnvelope, range, cosigned.value, coordinatorKey)
-    return read.ok ? accepted({ kind: 'log', roundLog: read.value }) : read
+    if (!read.ok) return read
+    const { holder } = this.#parts.keys
+    const hasChecked = bodiesOf(shareCheckStatement, read.value.checks).some(({ member }) => member === holder)
+    if (hasChecked && checkedCandidates === undefined) {
+      return loseMemory(this.#parts.journal, 'the log has a share check of its, of which it knows nothing')
+    }
+    return accepted({ kind: 'log', roundLog: read.value })
   }
 
   /** Contributions are fetched once, boxes are opened once, for all duties of a round. */

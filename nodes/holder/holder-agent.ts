@@ -16,8 +16,9 @@ import { checkAbandonment } from '../../src/protocol/abandonment.ts'
 import type { MemberKeys } from '../../src/protocol/committee-member.ts'
 import type { PayloadReference } from '../../src/protocol/contribution.ts'
 import type { HolderReply, HolderRequest } from '../../src/protocol/holder-messages.ts'
+import { isSignedHash } from '../../src/protocol/payload-hash.ts'
 import { examinePlan, type PlanFloors } from '../../src/protocol/plan-policy.ts'
-import { publicationStatement } from '../../src/protocol/publication.ts'
+import { type Publication, publicationStatement } from '../../src/protocol/publication.ts'
 import { questionOf } from '../../src/protocol/question.ts'
 import { checkLogged, openRoundCheckpoint, readRoundLog } from '../../src/protocol/round-log.ts'
 import { type Member, planParameters, type RoundPlan, roundPlanStatement } from '../../src/protocol/round-plan.ts'
@@ -33,6 +34,7 @@ import { findPolicyObjection, type HolderPolicy, notOffered } from './holder-pol
 import { JobWorkspaces } from './job-workspaces.ts'
 import type { HolderJournal } from './journal.ts'
 import { type Followed, LogFollower } from './log-follower.ts'
+import { loseMemory, refuseWithoutMemory } from './lost-memory.ts'
 import { Outbox } from './outbox.ts'
 import { UpdateProtection } from './protect-update.ts'
 import { RoundNamer } from './round-names.ts'
@@ -142,6 +144,8 @@ export class HolderAgent {
   }
 
   async #dispatch(request: HolderRequest, log: Logger): Promise<Answer> {
+    const lost = refuseWithoutMemory(this.#parts.journal)
+    if (lost) return lost
     switch (request.kind) {
       case 'contribute':
         return this.#contributeOnce(request, log)
@@ -253,6 +257,8 @@ export class HolderAgent {
    */
   #claimContribution({ plan, planDigest, specification, step }: AcceptedPlan): Verdict<true, string> {
     const { journal } = this.#parts
+    const lost = refuseWithoutMemory(journal)
+    if (lost) return lost
     const objection = this.#findObjection(specification.dataset, step, planDigest)
     if (objection) return refused(objection.code, objection.reason)
     if (journal.hasWrongSum(plan.job)) return wrongSumBefore()
@@ -345,12 +351,22 @@ export class HolderAgent {
           'The log has another publication of a round than the one that this holder was told of and verified.'
         this.#noteVerdict(plan, statementDigest(envelope), refused('wrong-sum', reason), about)
       }
-      if (verified !== undefined || !journal.find(plan)?.contributed) continue
+      const hasContributed = journal.find(plan)?.contributed === true
+      if (!hasContributed && this.#hasHashed(read.value)) {
+        loseMemory(journal, `it hashed its ciphertext of round ${planName(plan)}, of which it knows nothing`)
+      }
+      if (verified !== undefined || !hasContributed) continue
       const sent = await this.#sent.find(plan)
       // A holder whose outbox does not have it has its word for it no more.
       if (!sent) journal.noteUnverified(plan)
       else await this.#verify(sent, envelope, about).catch(() => undefined)
     }
+  }
+
+  /** Whether a publication has a hash that this holder's key signed. */
+  #hasHashed(publication: Publication): boolean {
+    const { holder, statementKey } = this.#parts.member
+    return publication.hashes.some((claim) => claim.holder === holder && isSignedHash(statementKey, publication, claim))
   }
 
   #openWorkspace({ plan: { job }, specification, dataset }: AcceptedPlan): JobWorkspace {

@@ -227,6 +227,17 @@ export class HolderJournal {
       .run(state)
   }
 
+  /** What showed that this memory is not all that this identity has done; undefined as long as nothing has. */
+  readLostMemory(): string | undefined {
+    const row = this.database.prepare('SELECT evidence FROM lost_memory WHERE only_row = 1').get()
+    return row?.evidence as string | undefined
+  }
+
+  /** Notes it for ever; the first evidence stays. */
+  noteLostMemory(evidence: string): void {
+    this.database.prepare('INSERT OR IGNORE INTO lost_memory (only_row, evidence) VALUES (1, ?)').run(evidence)
+  }
+
   close(): void {
     this.database.close()
   }
@@ -256,6 +267,10 @@ const SCHEMA = `
   CREATE INDEX IF NOT EXISTS rounds_by_dataset ON rounds (dataset, contributed);
   CREATE INDEX IF NOT EXISTS rounds_by_question ON rounds (question, contributed);
   CREATE INDEX IF NOT EXISTS rounds_by_job ON rounds (job, wrong_sum);
+  CREATE TABLE IF NOT EXISTS lost_memory (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    evidence TEXT NOT NULL
+  ) STRICT;
   CREATE TABLE IF NOT EXISTS witness (
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
     state    TEXT NOT NULL

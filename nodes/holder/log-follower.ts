@@ -1,5 +1,7 @@
 import type { StatementKey } from '../../src/crypto/statement-key.ts'
-import type { Checkpoint } from '../../src/log/checkpoint.ts'
+import { type Checkpoint, parseCheckpoint } from '../../src/log/checkpoint.ts'
+import { cosignedSize, witnessKeyOf } from '../../src/log/cosignature.ts'
+import { parseNote } from '../../src/log/note.ts'
 import type { NoteKey } from '../../src/log/note-key.ts'
 import { addCheckpoint, NEW_WITNESS, type WitnessState } from '../../src/log/witness.ts'
 import { decodeWitnessState, encodeWitnessState } from '../../src/log/witness-state.ts'
@@ -8,6 +10,7 @@ import { witnessKey } from '../../src/protocol/round-log.ts'
 import type { Member } from '../../src/protocol/round-plan.ts'
 import { accepted, refused, type Verdict } from '../../src/sluice-error.ts'
 import type { HolderJournal } from './journal.ts'
+import { loseMemory } from './lost-memory.ts'
 
 /** What following a checkpoint came to: it continues the tree that this holder knows, or starts from another. */
 export type Followed =
@@ -38,10 +41,16 @@ export class LogFollower {
 
   /**
    * Synchronous, so that of two requests at once the second meets what the first has stored.
-   * Refusals: `log-forked`, `log-refused`.
+   * Refusals: `log-forked`, `log-refused`; `memory-lost` when the note carries this holder's own cosignature of a larger tree than it
+   * remembers: what it cosigns it stores first, so that its disk was put back to an earlier state, or has a copy that is in use.
    */
-  follow(request: AddCheckpointRequest, now: Date): Verdict<Followed, 'log-forked' | 'log-refused'> {
-    const config = { logs: [this.#log], signer: { name: this.#name, key: this.#key } }
+  follow(request: AddCheckpointRequest, now: Date): Verdict<Followed, 'log-forked' | 'log-refused' | 'memory-lost'> {
+    const signer = { name: this.#name, key: this.#key }
+    const cosigned = cosignedSize(request.note, witnessKeyOf(signer)) ?? 0
+    if (cosigned > this.#knownSize) {
+      return loseMemory(this.#journal, `it cosigned the log at ${cosigned} entries, and remembers ${this.#knownSize}`)
+    }
+    const config = { logs: [this.#log], signer }
     const { state, answer } = addCheckpoint(this.#state, request, config, Math.floor(now.getTime() / 1000))
     this.#store(state)
     if (answer.kind === 'cosigned') {
@@ -50,6 +59,11 @@ export class LogFollower {
     }
     if (answer.code === 'size-conflict') return accepted({ kind: 'known-size', size: answer.knownSize! })
     return refused(answer.code === 'forked' ? 'log-forked' : 'log-refused', answer.reason)
+  }
+
+  get #knownSize(): number {
+    const known = this.#state.get(this.#log.name)
+    return known ? parseCheckpoint(parseNote(known.latest).text).size : 0
   }
 
   #store(state: WitnessState): void {

@@ -48,6 +48,8 @@ export class LoggedRequests {
   readonly #holders: HolderDirectory
   readonly #knownSizes = new Map<string, number>()
   readonly #positions = new Map<Digest, number>()
+  /** The latest checkpoint of each holder that carries its own cosignature. */
+  readonly #cosigned = new Map<string, NotedCheckpoint>()
 
   constructor(log: TransparencyLog, store: Pick<CoordinatorStore, 'listStatements'>, holders: HolderDirectory) {
     this.#log = log
@@ -81,6 +83,8 @@ export class LoggedRequests {
     for (let correction = 0; correction <= SIZE_CORRECTIONS_MAX; correction++) {
       const oldSize = Math.min(this.#knownSizes.get(holder) ?? 0, checkpoint.size)
       const proof = await this.#log.consistency(oldSize, checkpoint.size)
+      // As of before the question: of what is cosigned meanwhile the answer need not know.
+      const cosigned = this.#cosigned.get(holder)
       const verdict = await this.#holders.ask(holder, make({ note: checkpoint.note, oldSize, proof }), signal)
       if (!verdict.ok || verdict.value.kind !== 'known-size') {
         if (verdict.ok) this.#knownSizes.set(holder, checkpoint.size)
@@ -98,6 +102,7 @@ export class LoggedRequests {
         )
       }
       this.#knownSizes.set(holder, size)
+      if (cosigned && size < cosigned.size) return this.#confront(holder, size, cosigned, signal)
     }
     return refused('malformed-message', `${holder} gives another size of the log each time it is asked.`)
   }
@@ -117,6 +122,24 @@ export class LoggedRequests {
         if (latest === asked) latest = { request: renew() }
       }
     }
+  }
+
+  /**
+   * A holder knows less of the log than it has cosigned: its disk was put back, or it has a copy. It is shown its own word, by which it
+   * notices, and stops for good.
+   */
+  async #confront(
+    holder: string,
+    size: number,
+    { note, size: cosignedSize }: NotedCheckpoint,
+    signal: AbortSignal,
+  ): Promise<Verdict<never, HolderRefusal>> {
+    const proof = await this.#log.consistency(size, cosignedSize)
+    await this.#holders.ask(holder, { kind: 'cosign', checkpoint: { note, oldSize: size, proof } }, signal)
+    return refused(
+      'memory-lost',
+      `${holder} has cosigned ${cosignedSize} entries of the log and knows ${size}: its disk was put back to an earlier state, or a copy of it is in use.`,
+    )
   }
 
   /** Publishes the latest checkpoint with its cosignatures, for readers of the log. */
@@ -163,6 +186,7 @@ export class LoggedRequests {
         continue
       }
       cosigned = added.value
+      this.#cosigned.set(holder, { ...checkpoint, note: cosigned })
       const opened = openCosignedCheckpoint(parseNote(cosigned), policy)
       if (!opened.ok) continue
       return { ...checkpoint, note: cosigned }

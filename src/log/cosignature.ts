@@ -1,6 +1,6 @@
 import { type StatementKey, verifySignature } from '../crypto/statement-key.ts'
 import { accepted, refused, type Verdict } from '../sluice-error.ts'
-import { type Checkpoint, openCheckpoint, signaturesOf } from './checkpoint.ts'
+import { type Checkpoint, openCheckpoint, parseCheckpoint, signaturesOf } from './checkpoint.ts'
 import { LogError } from './log-error.ts'
 import { formatNote, type Note, type NoteSignature, parseNote, parseSignatureLines } from './note.ts'
 import { type NoteKey, noteKeyId, requireKeyName } from './note-key.ts'
@@ -96,6 +96,21 @@ export function openCosignedCheckpoint(
     return refused('quorum-not-met', reason)
   }
   return accepted({ checkpoint: opened.value, cosigners })
+}
+
+/**
+ * The size of the tree that a note is of, when this witness has cosigned it; undefined when it has not, or the note is none. A witness
+ * that is shown its own word on a larger tree than it remembers has lost its memory, or is not the only one with its key.
+ */
+export function cosignedSize(note: string, witness: NoteKey): number | undefined {
+  try {
+    const parsed = parseNote(note)
+    const isSigned = signaturesOf(parsed, witness).some((line) => cosignedAt(parsed.text, witness, line) !== undefined)
+    return isSigned ? parseCheckpoint(parsed.text).size : undefined
+  } catch (fault) {
+    if (fault instanceof LogError) return undefined
+    throw fault
+  }
 }
 
 /**

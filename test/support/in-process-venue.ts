@@ -23,7 +23,6 @@ import {
   SUM,
   unobserved,
 } from '../../src/coordinator/ports.ts'
-import { spoolPayload } from '../../src/coordinator/spool-payload.ts'
 import { openTransparencyLog, type TransparencyLog } from '../../src/coordinator/transparency-log.ts'
 import { statementDigest } from '../../src/crypto/envelope.ts'
 import { startPayloadWorkers } from '../../src/crypto/payload-workers.ts'
@@ -36,6 +35,7 @@ import { accepted, refused, type Verdict } from '../../src/sluice-error.ts'
 import { openCoordinatorStore } from '../../src/store/coordinator-store.ts'
 import { openDirectoryBlobStore } from '../../src/store/directory-blob-store.ts'
 import { type BlobStores, storesOver } from '../../src/store/stores-over.ts'
+import type { PayloadSource } from '../../src/wire/upload-client.ts'
 import { WireError } from '../../src/wire/wire-error.ts'
 import { coordinatorKey, createParties, floorsOf, type Party } from './round-fixtures.ts'
 import { logKey, logSigner } from './test-log.ts'
@@ -63,9 +63,11 @@ export class InProcessVenue {
   parties!: Party[]
   agents = new Map<string, HolderAgent>()
   #stack = new AsyncDisposableStack()
-  #uploads = new Map<string, PayloadReference>()
+  #lost = Promise.withResolvers<void>()
+  /** Chunks that the spool took in from holders, ever. */
+  uploadedChunks = 0
   #journals = new Map<string, HolderJournal>()
-  #starts = new Map<string, () => HolderAgent>()
+  #starts = new Map<string, (whileDown: () => void) => HolderAgent>()
   workers!: Awaited<ReturnType<typeof startPayloadWorkers>>
   artifacts!: BlobStores['artifacts']
   spool!: BlobStores['spool']
@@ -108,8 +110,9 @@ export class InProcessVenue {
     changes: (parts: HolderParts) => Partial<HolderParts>,
   ): HolderAgent {
     const { holder } = party.keys
-    const start = () => {
+    const start = (whileDown: () => void) => {
       this.#journals.get(holder)?.close()
+      whileDown()
       const journal = new HolderJournal(join(this.directory, holder))
       this.#journals.set(holder, journal)
       const parts: HolderParts = {
@@ -133,7 +136,7 @@ export class InProcessVenue {
       return new HolderAgent({ ...parts, ...changes(parts) })
     }
     this.#starts.set(holder, start)
-    return start()
+    return start(() => {})
   }
 
   /** What a holder remembers. */
@@ -141,27 +144,57 @@ export class InProcessVenue {
     return this.#journals.get(holder)!
   }
 
-  /** The process of a holder is replaced by another over the same directory. */
-  restartHolder(holder: string): HolderAgent {
-    const agent = this.#starts.get(holder)!()
+  /** The process of a holder is replaced by another over the same directory. @param whileDown between the two */
+  restartHolder(holder: string, whileDown: () => void = () => {}): HolderAgent {
+    const agent = this.#starts.get(holder)!(whileDown)
     this.agents.set(holder, agent)
     return agent
   }
 
   #accessFor(holder: string): CoordinatorAccess {
     return {
-      upload: async (plan, source) => {
-        // As the server does: what is not due now is not taken in.
-        const parameters = this.openRounds.expectedPayload(plan, holder)
-        if (!parameters) throw new WireError('upload-refused', 'Nothing is due.')
-        const payload = await spoolPayload(this.spool, { planDigest: plan, holder, parameters }, source.chunksFrom(0))
-        this.#uploads.set(`${plan}/${holder}`, payload)
-        return payload
-      },
+      upload: (plan, source, until) => this.#upload(plan, holder, source, until),
       fetchArtifact: (digest) => this.artifacts.get(digest),
       fetchOpening: (plan, offset) => this.#opening(plan, holder, offset),
       fetchContributions: async (plan) => [...(this.openRounds.contributionsFor(plan, holder) ?? [])],
     }
+  }
+
+  /** As the wire does: what is stored is asked for first, and a coordinator that is replaced is gone on with. */
+  async #upload(plan: string, holder: string, source: PayloadSource, until: AbortSignal): Promise<PayloadReference> {
+    for (;;) {
+      const lost = this.#lost.promise.then(() => 'lost' as const)
+      const sent = await Promise.race([this.#uploadOnce(plan, holder, source), lost])
+      if (sent !== 'lost') return sent
+      // The next coordinator takes the round up in a moment.
+      while (!until.aborted && !this.openRounds.expectedPayload(plan, holder)) await systemClock.sleep(5, until)
+    }
+  }
+
+  async #uploadOnce(plan: string, holder: string, source: PayloadSource): Promise<PayloadReference> {
+    // As the server does: what is not due now is not taken in.
+    const parameters = this.openRounds.expectedPayload(plan, holder)
+    if (!parameters) throw new WireError('upload-refused', 'Nothing is due.')
+    const stored = await this.spool.stat(plan, holder)
+    if (stored) return stored
+    const writer = await this.spool.open(plan, holder, parameters)
+    try {
+      for await (const chunk of source.chunksFrom(writer.resumed.chunks)) {
+        await writer.append(chunk)
+        this.uploadedChunks++
+      }
+      return await writer.commit()
+    } finally {
+      await writer.close()
+    }
+  }
+
+  /** Another coordinator process takes over: what the last one had in memory is gone, and every call to it is cut. */
+  replaceCoordinator(spool: BlobStores['spool'] = this.spool): void {
+    this.openRounds = new OpenRounds()
+    this.spool = spool
+    this.#lost.resolve()
+    this.#lost = Promise.withResolvers()
   }
 
   async *#opening(plan: string, holder: string, offset: number): AsyncGenerator<Uint8Array> {
@@ -191,11 +224,11 @@ export class InProcessVenue {
     },
   }
 
-  #received(holder: string, request: HolderRequest, reply: HolderReply): Verdict<ReceivedReply, string> {
+  async #received(holder: string, request: HolderRequest, reply: HolderReply): Promise<Verdict<ReceivedReply, string>> {
     if (reply.kind !== 'contribution' || request.kind !== 'contribute')
       return { ok: true, value: reply as ReceivedReply }
-    const uploaded = this.#uploads.get(`${statementDigest(request.plan)}/${holder}`)!
-    return { ok: true, value: { ...reply, uploaded } }
+    const uploaded = await this.spool.stat(statementDigest(request.plan), holder)
+    return uploaded ? accepted({ ...reply, uploaded }) : refused('payload-mismatch', 'Nothing was uploaded.')
   }
 
   readonly #countingClock: Clock = {

@@ -1,5 +1,8 @@
 /** A venue whose holders are watched: what they gave away, by which it is judged whether a round ended as it must. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect } from 'vitest'
+import { heartDirectory, heartHospitals } from '../../nodes/examples/heart/hospitals.ts'
 import type { HolderParts } from '../../nodes/holder/holder-agent.ts'
 import type { Digest } from '../../src/crypto/digest.ts'
 import { statementDigest } from '../../src/crypto/envelope.ts'
@@ -9,8 +12,13 @@ import { parseStatement } from '../../src/protocol/statement.ts'
 import { InProcessVenue, type Interference } from './in-process-venue.ts'
 import { acceptedOf } from './round-fixtures.ts'
 
-/** Records and positive ones of each hospital: what statistics over it must count. */
-const RECORDS: Readonly<Record<string, number>> = { cleveland: 303, hungary: 294, 'long-beach': 200, switzerland: 123 }
+/** Records of each hospital: what statistics over it must count. */
+export const recordsOf: ReadonlyMap<string, number> = new Map(
+  heartHospitals.map(({ name, path }) => {
+    const [, ...records] = readFileSync(join(heartDirectory, path), 'utf8').trim().split('\n')
+    return [name, records.length]
+  }),
+)
 
 export class WatchedVenue {
   readonly venue: InProcessVenue
@@ -29,10 +37,10 @@ export class WatchedVenue {
     const ciphertexts = new Map<string, Set<Digest>>()
     const venue = await InProcessVenue.open((parts) => {
       const { coordinator, member } = parts
-      const upload: typeof coordinator.upload = async (plan, payload, until) => {
-        const stored = await coordinator.upload(plan, payload, until)
-        note(ciphertexts, `${plan}/${member.holder}`, stored.digest)
-        return stored
+      const upload: typeof coordinator.upload = async (plan, source, until) => {
+        const payload = await coordinator.upload(plan, source, until)
+        note(ciphertexts, `${plan}/${member.holder}`, payload.digest)
+        return payload
       }
       return { coordinator: { ...coordinator, upload }, ...changes(parts) }
     })
@@ -84,7 +92,7 @@ export class WatchedVenue {
     const outputs = await store.listJobOutputs(job)
     const { digest } = outputs.find(({ name }) => name === 'statistics')!
     const { exampleCount } = JSON.parse(new TextDecoder().decode(await artifacts.get(digest)))
-    const expected = published.contributors.reduce((sum, holder) => sum + RECORDS[holder], 0)
+    const expected = published.contributors.reduce((sum, holder) => sum + recordsOf.get(holder)!, 0)
     expect(exampleCount, what).toBe(expected)
     return true
   }
