@@ -25,16 +25,18 @@ export const pauses = { firstMs: 250, longestMs: 15_000, growth: 2 } as const
 
 /**
  * Attempts at one transfer. It is tried again after transient errors, with growing pauses, until the request that wants it
- * is over; where nobody says when that is, until nothing has moved for `limits.stallMs`.
+ * is over, or nothing has moved for as long as its holder bears it. Where nobody says either, that is `limits.stallMs`.
  */
 export class Retries {
   readonly #until: AbortSignal | undefined
+  readonly #stallMs: number
   #pauseMs: number = pauses.firstMs
   #movedAt = performance.now()
 
   /** @param until fires when the request is over */
-  constructor(until?: AbortSignal) {
+  constructor(until?: AbortSignal, stallMs: number = until ? Number.POSITIVE_INFINITY : limits.stallMs) {
     this.#until = until
+    this.#stallMs = stallMs
   }
 
   /** The other side took or gave something: the line is good, and the next pause a short one. */
@@ -48,7 +50,7 @@ export class Retries {
     if (this.#until?.aborted && !(error instanceof WireError)) {
       throw new WireError('connection-lost', 'The request was over before its transfer was.', { cause: error })
     }
-    const isStalled = !this.#until && performance.now() - this.#movedAt > limits.stallMs
+    const isStalled = performance.now() - this.#movedAt >= this.#stallMs
     if (!isTransient(error) || isStalled || this.#until?.aborted) throw error
     const pauseMs = this.#pauseMs
     this.#pauseMs = Math.min(pauseMs * pauses.growth, pauses.longestMs)
