@@ -1,21 +1,18 @@
 import { access, constants, statfs } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { CoordinatorError } from '../coordinator/coordinator-error.ts'
-import type { ArtifactStore, CoordinatorStore, PayloadSpool, RoundObserver } from '../coordinator/ports.ts'
+import type { CoordinatorStore, RoundObserver } from '../coordinator/ports.ts'
 import type { TransparencyLog } from '../coordinator/transparency-log.ts'
 import { certificateTimes } from '../crypto/certificates.ts'
 import { type CoordinatorReadings, coordinatorMetrics } from '../observe/coordinator-metrics.ts'
 import type { Observation } from '../observe/observed-process.ts'
-import { countingArtifacts, countingReads, countingWrites, directoryBytes } from '../observe/observed-stores.ts'
+import { countingArtifacts, countingReads, countingWrites } from '../observe/observed-stores.ts'
 import { observeRounds } from '../observe/round-observer.ts'
 import { StoreError } from '../store/store-error.ts'
+import type { BlobStores } from '../store/stores-over.ts'
 
-interface Stores {
+interface Stores extends BlobStores {
   readonly store: CoordinatorStore
-  readonly artifacts: ArtifactStore
-  readonly spool: PayloadSpool
-  readonly openings: PayloadSpool
 }
 
 export interface CoordinatorObservationParts {
@@ -48,7 +45,6 @@ export function observeCoordinator(parts: CoordinatorObservationParts): {
 
 function readingsOf({
   stores,
-  stateDirectory,
   certificatePem,
   transparencyLog,
   connected,
@@ -63,8 +59,8 @@ function readingsOf({
       ),
     logEntries: () => transparencyLog.checkpoint.size,
     spoolBytes: async () => ({
-      contributions: await directoryBytes(join(stateDirectory, 'spool')),
-      openings: await directoryBytes(join(stateDirectory, 'openings')),
+      contributions: await stores.blobs.bytesUnder('spool'),
+      openings: await stores.blobs.bytesUnder('openings'),
     }),
     certificateNotAfter: () => certificateTimes(certificatePem).notAfter,
   }
@@ -73,7 +69,7 @@ function readingsOf({
 /** Below this a coordinator should get no more work: a round of a large model would not fit. */
 const FREE_BYTES_MIN = 64 * 2 ** 20
 
-/** When a coordinator that listens is ready: its store answers, its log takes what waits for it, its disk takes more. */
+/** When a coordinator that listens is ready: its store answers, its log takes what waits for it, its disk takes more, its blobs answer. */
 export function coordinatorReadiness(
   { stores, stateDirectory, transparencyLog }: CoordinatorObservationParts,
   signal: AbortSignal,
@@ -83,6 +79,8 @@ export function coordinatorReadiness(
     store: () => stores.store.listUnfinishedJobs(),
     log: () => transparencyLog.catchUp(),
     disk: () => requireWritable(stateDirectory),
+    // A bucket that cannot be reached takes no ciphertext; whether this blob is there does not matter.
+    blobs: () => stores.blobs.size('readiness'),
   }
 }
 

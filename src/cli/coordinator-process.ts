@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
@@ -6,13 +5,14 @@ import { AdmissionDesk, type AdmissionListener } from '../coordinator/admissions
 import { Coordinator } from '../coordinator/coordinator.ts'
 import { OpenRounds } from '../coordinator/open-rounds.ts'
 import type { Clock } from '../coordinator/ports.ts'
+import { sweepPayloads } from '../coordinator/sweep-payloads.ts'
 import { openTransparencyLog } from '../coordinator/transparency-log.ts'
 import { startPayloadWorkers } from '../crypto/payload-workers.ts'
 import { systemRandomness } from '../crypto/randomness.ts'
 import { formatNoteKey } from '../log/note-key.ts'
 import { openObservation } from '../observe/observed-process.ts'
 import { openCoordinatorStore } from '../store/coordinator-store.ts'
-import { openDirectoryBlobStore } from '../store/directory-blob-store.ts'
+import { openBlobStore } from '../store/open-blob-store.ts'
 import { storesOver } from '../store/stores-over.ts'
 import { startEnrolmentServer } from '../wire/enrolment-service.ts'
 import { HolderSessions } from '../wire/holder-sessions.ts'
@@ -52,13 +52,15 @@ export async function runCoordinator(
   const watching = { adminListen: adminListenOf(config), tracesEndpoint: config.tracesEndpoint }
   const observation = stack.adopt(await openObservation(identity, watching, log), (open) => open.close())
   const stateDirectory = resolve(directory, config.state)
-  const stores = await openStores(stateDirectory, databaseUrl)
+  const stores = await openStores(stateDirectory, config.blobs, databaseUrl)
   const store = stack.adopt(stores.store, (open) => open.close())
   const workers = stack.adopt(await startPayloadWorkers({ threads: config.payloadThreads }), (open) => open.close())
   const transparencyLog = await openTransparencyLog(store, logSigner)
   const openRounds = new OpenRounds()
   const sessions = new HolderSessions(config.reconnectGraceMs, stores.spool, () => observation.traces.traceparent())
   const clock = systemClock
+  const swept = await sweepPayloads({ ...stores, clock })
+  if (swept > 0) log.info({ event: 'swept', rounds: swept }, 'payloads of rounds that are over were discarded')
 
   // Refusals of the desk end a wait that is told of elsewhere.
   let refreshPending = async () => {}
@@ -156,12 +158,10 @@ export async function runCoordinator(
   await coordinator.run()
 }
 
-async function openStores(state: string, databaseUrl: string | undefined) {
-  // Openings are for the holders of rounds that were published just now; those of an earlier life nobody asks for.
-  await rm(join(state, 'openings'), { recursive: true, force: true })
+async function openStores(state: string, blobsUrl: string | undefined, databaseUrl: string | undefined) {
   return {
+    ...storesOver(await openBlobStore(blobsUrl, state)),
     store: await openCoordinatorStore({ databaseUrl, directory: join(state, 'database') }),
-    ...storesOver(await openDirectoryBlobStore(state)),
   }
 }
 

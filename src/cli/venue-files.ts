@@ -37,8 +37,10 @@ const coordinatorConfigSchema = z.strictObject({
   tracesEndpoint: z.url({ protocol: /^https?$/ }).optional(),
   /** Life of the certificates of holders and researchers; each is renewed at two thirds of it. */
   certificateLifetimeHours: z.int().min(1).max(2160).default(168),
-  /** Where state lies: the embedded database, spooled ciphertexts, artifacts. */
+  /** Where state lies: the embedded database, and what `blobs` says unless it says otherwise. */
   state: z.string().default('state'),
+  /** URL of a bucket or a directory for ciphertexts, openings and artifacts; the state directory unless told. */
+  blobs: z.url({ protocol: /^(s3|file)$/ }).optional(),
   /** Threads that add and open; one for each processor unless told. */
   payloadThreads: z.int().min(1).max(256).optional(),
   /** How long a committee has to certify, and then to answer. */

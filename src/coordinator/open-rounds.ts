@@ -6,7 +6,7 @@ import { findMember, planParameters } from '../protocol/round-plan.ts'
 import type { RoundDesk } from './ports.ts'
 
 /** Openings kept for the holders of published rounds; who comes later cannot verify them any more. */
-const OPENINGS_KEPT = 8
+export const OPENINGS_KEPT = 8
 
 /** The rounds that are running in this process, as they stand now: what the server may hand out and take in. */
 export class OpenRounds implements RoundDesk {

@@ -1,5 +1,3 @@
-import { readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { ArtifactStore, PayloadSpool } from '../coordinator/ports.ts'
 
 /*
@@ -48,21 +46,4 @@ export function countingArtifacts(artifacts: ArtifactStore, count: (bytes: numbe
       return bytes
     },
   }
-}
-
-/** Bytes of all files below a directory; 0 when it is not there. A file that goes while it is looked at is not counted. */
-export async function directoryBytes(directory: string): Promise<number> {
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch((fault: unknown) => {
-    if ((fault as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw fault
-  })
-  let bytes = 0
-  for (const entry of entries) {
-    if (!entry.isFile()) continue
-    bytes += await stat(join(entry.parentPath, entry.name)).then(
-      ({ size }) => size,
-      () => 0,
-    )
-  }
-  return bytes
 }

@@ -14,6 +14,10 @@ export type StoreErrorCode =
   | 'directory-in-use'
   | 'directory-unusable'
   | 'io-failed'
+  // the blobs of a bucket
+  | 'bad-blobs-url'
+  | 'blobs-unreachable'
+  | 'blobs-refused'
   // the database
   | 'bad-database-url'
   | 'database-unreachable'

@@ -7,6 +7,8 @@ export type FaultListener = (error: unknown) => void
 
 /** Named errors that are this side's own: their messages speak of its disks and databases. */
 const OWN_FAULTS = new Set([
+  'blobs-refused',
+  'blobs-unreachable',
   'corrupt',
   'database-failed',
   'database-unreachable',
@@ -47,7 +49,13 @@ const RESOURCE_EXHAUSTED = new Set([
   'upload-allowance-used',
 ])
 
-const UNAVAILABLE = new Set(['connection-lost', 'transfer-idle', 'database-unreachable', 'admission-pending'])
+const UNAVAILABLE = new Set([
+  'connection-lost',
+  'transfer-idle',
+  'database-unreachable',
+  'blobs-unreachable',
+  'admission-pending',
+])
 
 function statusOf(code: string): status {
   if (code.endsWith('not-found')) return status.NOT_FOUND

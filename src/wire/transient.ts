@@ -6,7 +6,7 @@ import { WireError, type WireErrorCode } from './wire-error.ts'
  * The one list of codes after which the same call may succeed: a line that was cut, a coordinator that starts, a limit that
  * others of this identity use up for now. All other codes are final: the files, the versions or the round have to change.
  */
-const TRANSIENT_CODES: ReadonlySet<string> = new Set<WireErrorCode | 'database-unreachable'>([
+const TRANSIENT_CODES: ReadonlySet<string> = new Set<WireErrorCode | 'database-unreachable' | 'blobs-unreachable'>([
   'coordinator-unreachable',
   'connection-lost',
   'transfer-idle',
@@ -14,6 +14,7 @@ const TRANSIENT_CODES: ReadonlySet<string> = new Set<WireErrorCode | 'database-u
   'too-many-uploads',
   'coordinator-certificate-expired',
   'database-unreachable',
+  'blobs-unreachable',
 ])
 
 export function isTransient(error: unknown): boolean {

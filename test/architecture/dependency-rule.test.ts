@@ -52,6 +52,7 @@ const OWNERS: Record<string, readonly string[]> = {
   '@tensorflow/': ['nodes/trainers/tfjs'],
   '@duckdb/': ['nodes/holder'],
   '@electric-sql/pglite': ['src/store'],
+  '@aws-sdk/': ['src/store'],
   pg: ['src/store'],
   echarts: ['src/cli'],
   '@opentelemetry/': ['src/observe'],
@@ -132,6 +133,18 @@ describe('the dependency rule', () => {
     const users = imports.filter(({ target }) => (name.endsWith('/') ? target.startsWith(name) : isIn(target, name)))
     expect(users.length).toBeGreaterThan(0)
     expect(users.filter(({ file }) => !owners.some((owner) => isIn(file, owner)))).toEqual([])
+  })
+
+  it('a venue without a bucket does not load what speaks to one', () => {
+    const loaded = (file: string) => {
+      const text = readFileSync(join(ROOT, file), 'utf8')
+      return [...text.matchAll(/^import (?!type )[^']*'([^']+)'/gm)].map(([, specifier]) => specifier)
+    }
+    const needing = (part: string) => files.filter((file) => loaded(file).some((specifier) => specifier.includes(part)))
+    expect(needing('@aws-sdk/')).toEqual([])
+    expect(needing('s3-blob-store.ts')).toEqual([])
+    // A package that is loaded is seen.
+    expect(needing('pino').length).toBeGreaterThan(0)
   })
 
   it('pure folders touch no disk, no network and no process', () => {

@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -12,6 +13,7 @@ import {
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { heartDirectory } from '../../nodes/examples/heart/hospitals.ts'
@@ -283,6 +285,32 @@ describe('the doctor of a venue', () => {
           state: 'fail',
           todo: expect.stringContaining('log.seed'),
         }),
+    )
+  })
+
+  it('tries the blobs that the configuration names, and leaves nothing behind', async () => {
+    const file = at('venue/coordinator.yaml')
+    await broken(
+      file,
+      () => editYaml(file, { blobs: pathToFileURL(at('blobs')).href }),
+      async () => {
+        expect(of(await doctor('venue'), 'blobs')).toMatchObject({ state: 'ok' })
+        expect(
+          readdirSync(at('blobs'), { recursive: true, withFileTypes: true }).filter((each) => each.isFile()),
+        ).toEqual([])
+        rmSync(at('blobs'), { recursive: true })
+        writeFileSync(at('blobs'), '')
+        expect(of(await doctor('venue'), 'blobs')).toMatchObject({ state: 'fail' })
+      },
+    )
+    await broken(
+      file,
+      () => editYaml(file, { blobs: 's3://bucket?secretAccessKey=hunter2' }),
+      async () => {
+        const found = of(await doctor('venue'), 'blobs')!
+        expect(found).toMatchObject({ state: 'fail', found: 'bad-blobs-url' })
+        expect(JSON.stringify(found)).not.toContain('hunter2')
+      },
     )
   })
 

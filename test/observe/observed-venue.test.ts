@@ -201,7 +201,7 @@ describe('the probes of a process', () => {
     })
     expect(JSON.parse(scraped.get('venue')!['/readyz'].text)).toEqual({
       ready: true,
-      checks: { running: 'ok', store: 'ok', log: 'ok', disk: 'ok' },
+      checks: { running: 'ok', store: 'ok', log: 'ok', disk: 'ok', blobs: 'ok' },
     })
   })
 })

@@ -6,6 +6,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   truncateSync,
   utimesSync,
   writeFileSync,
@@ -293,6 +294,66 @@ describe('Files that are stored', () => {
     expect(files.unsyncedDirectories).toEqual(new Set())
     expect(files.namedBeforeSynced).toEqual([])
     rmSync(directory, { recursive: true })
+  })
+})
+
+describe('A directory of blobs', () => {
+  let directory: string
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'sluice-blobs-'))
+  })
+  afterEach(() => rmSync(directory, { recursive: true }))
+
+  it('does not say that a blob is stored while its directory, which another put makes, may still be lost', async () => {
+    const synced = Promise.withResolvers<void>()
+    const files: WritingFileSystem = {
+      ...systemFileSystem,
+      // The name is there, and not durable yet.
+      makeDirectory: async (path) => {
+        await systemFileSystem.makeDirectory(path)
+        if (path === join(directory, 'a')) await synced.promise
+      },
+    }
+    const blobs = await openDirectoryBlobStore(directory, files)
+    const stored: string[] = []
+    const puts = ['a/b/1', 'a/b/2', 'a/3'].map((key) => blobs.put(key, randomBytes(1)).then(() => stored.push(key)))
+    await blobs.put('other/1', randomBytes(1))
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    expect(stored).toEqual([])
+    synced.resolve()
+    await Promise.all(puts)
+    expect(await blobs.list('a')).toEqual(['a/3', 'a/b/1', 'a/b/2'])
+  })
+
+  it('makes files and directories that are their owner’s alone', async () => {
+    const blobs = await openDirectoryBlobStore(join(directory, 'state'))
+    await blobs.put('a/b', randomBytes(1))
+    for (const [path, mode] of [
+      ['state', 0o700],
+      ['state/pending', 0o700],
+      ['state/a', 0o700],
+      ['state/a/b', 0o600],
+    ] as const) {
+      expect(statSync(join(directory, path)).mode & 0o777, path).toBe(mode)
+    }
+  })
+
+  it('has files of its own under a name that is no key', async () => {
+    const blobs = await openDirectoryBlobStore(directory)
+    for (const key of ['pending', 'pending/a']) {
+      await expect((async () => blobs.put(key, randomBytes(1)))()).rejects.toMatchObject({ code: 'invalid-value' })
+      await expect((async () => blobs.delete(key))()).rejects.toMatchObject({ code: 'invalid-value' })
+    }
+    await blobs.put('a/pending', randomBytes(1))
+    expect(await blobs.list('a')).toEqual(['a/pending'])
+  })
+
+  it('that cannot be written to is named', async () => {
+    writeFileSync(join(directory, 'a-file'), '')
+    await expect(openDirectoryBlobStore(join(directory, 'a-file'))).rejects.toMatchObject({
+      name: 'StoreError',
+      code: 'directory-unusable',
+    })
   })
 })
 

@@ -14,6 +14,7 @@ import { systemClock } from '../../src/cli/coordinator-process.ts'
 import { Coordinator } from '../../src/coordinator/coordinator.ts'
 import { OpenRounds } from '../../src/coordinator/open-rounds.ts'
 import {
+  type BlobStore,
   type Clock,
   type HolderDirectory,
   type ReceivedReply,
@@ -74,12 +75,15 @@ export class InProcessVenue {
   /** Of the coordinator that is started. */
   observer: RoundObserver = unobserved
 
-  /** @param changes takes the place of parts of a holder's node */
-  static async open(changes: (parts: HolderParts) => Partial<HolderParts> = () => ({})): Promise<InProcessVenue> {
+  /** @param changes takes the place of parts of a holder's node @param blobs a directory's unless told */
+  static async open(
+    changes: (parts: HolderParts) => Partial<HolderParts> = () => ({}),
+    blobs?: BlobStore,
+  ): Promise<InProcessVenue> {
     const venue = new InProcessVenue()
     venue.parties = await createParties(heartHospitals.map(({ name }) => name))
     venue.workers = venue.#stack.adopt(await startPayloadWorkers({ threads: 1 }), (open) => open.close())
-    Object.assign(venue, storesOver(await openDirectoryBlobStore(venue.directory)))
+    Object.assign(venue, storesOver(blobs ?? (await openDirectoryBlobStore(venue.directory))))
     venue.store = await openCoordinatorStore({ directory: join(venue.directory, 'database') })
     venue.log = await openTransparencyLog(venue.store, logSigner)
     const trainer = venue.#stack.adopt(openTrainerThread(), (open) => open.close())

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path'
 import { httpLogSource } from '../../wire/log-client.ts'
 import { adminListenOf, loadVenue, TLS_FILES, type VenueFiles } from '../venue-files.ts'
+import { checkBlobs } from './check-blobs.ts'
 import { checkCertificate } from './check-certificate.ts'
 import { checkClock } from './check-clock.ts'
 import { checkDatabase } from './check-database.ts'
@@ -40,6 +41,8 @@ export async function examineVenue(
   found.push(well('configuration', `the venue ${config.venue}`))
   found.push(...(await diagnose('permissions', () => checkPermissions(SECRETS.map((path) => join(directory, path))))))
   found.push(...(await diagnose('disk', () => checkDisk(state))))
+  const { blobs } = config
+  if (blobs !== undefined) found.push(...(await diagnose('blobs', () => checkBlobs(blobs, state))))
   const expected = { venue: config.venue, role: 'coordinator', name: 'coordinator' } as const
   const renewal = 'Start the coordinator again: it takes a new one.'
   found.push(...(await diagnose('certificate', async () => checkCertificate(tls, expected, renewal, now()))))
