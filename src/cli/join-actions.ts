@@ -43,7 +43,7 @@ function describeMembers(registry: Registry | undefined, holder: string): string
 /** The registry as of now, verified from the first statement; undefined when the coordinator cannot be asked. */
 async function readRegistry({ venue, coordinatorKey, coordinator }: Invite, directory: string) {
   const { tls } = await loadHolderSettings(directory)
-  const connection = new HolderConnection(coordinator, venue, tls, SOFTWARE)
+  const connection = new HolderConnection(coordinator, venue, tls, SOFTWARE, { stallMs: 0 })
   try {
     let registry = emptyRegistry(venue)
     for (;;) {

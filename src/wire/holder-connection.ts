@@ -62,9 +62,12 @@ export class HolderConnection {
   readonly #working = new Map<string, Answer>()
   #redial = Promise.withResolvers<void>()
   readonly #idleMs: number
+  readonly #stallMs: number | undefined
 
   /**
    * @param idleMs after which a transfer without progress is begun again
+   * @param stallMs after which a transfer without progress is given up, though the request that wants it goes on: 0 for whoever does
+   *   not wait, little for whoever knows another address. Unless told, see {@link Retries}
    * @throws WireError by `checkOwnCertificate`; nothing is dialled yet.
    */
   constructor(
@@ -72,9 +75,10 @@ export class HolderConnection {
     venue: string,
     tls: TlsMaterial,
     software: string,
-    { idleMs = limits.idleMs }: { readonly idleMs?: number } = {},
+    { idleMs = limits.idleMs, stallMs }: { readonly idleMs?: number; readonly stallMs?: number } = {},
   ) {
     this.#idleMs = idleMs
+    this.#stallMs = stallMs
     this.#address = address
     this.#venue = venue
     this.#software = software
@@ -201,7 +205,7 @@ export class HolderConnection {
 
   /** @param attempt to be repeated after transient errors; calls what it gets whenever something moves */
   async #retrying<T>(until: AbortSignal | undefined, attempt: (moved: () => void) => Promise<T>): Promise<T> {
-    const retries = new Retries(until)
+    const retries = new Retries(until, this.#stallMs)
     for (;;) {
       try {
         return await attempt(retries.moved)
@@ -253,7 +257,7 @@ export class HolderConnection {
     from: number,
     until: AbortSignal | undefined,
   ): AsyncGenerator<Uint8Array> {
-    const retries = new Retries(until)
+    const retries = new Retries(until, this.#stallMs)
     for (let offset = from; ; ) {
       try {
         for await (const { bytes } of this.#read(open(offset), until)) {

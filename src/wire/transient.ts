@@ -6,7 +6,7 @@ import { WireError, type WireErrorCode } from './wire-error.ts'
  * The one list of codes after which the same call may succeed: a line that was cut, a coordinator that starts, a limit that
  * others of this identity use up for now. All other codes are final: the files, the versions or the round have to change.
  */
-const TRANSIENT_CODES: ReadonlySet<string> = new Set<WireErrorCode | 'database-unreachable'>([
+const TRANSIENT_CODES: ReadonlySet<string> = new Set<WireErrorCode | 'database-unreachable' | 'blobs-unreachable'>([
   'coordinator-unreachable',
   'connection-lost',
   'transfer-idle',
@@ -14,6 +14,7 @@ const TRANSIENT_CODES: ReadonlySet<string> = new Set<WireErrorCode | 'database-u
   'too-many-uploads',
   'coordinator-certificate-expired',
   'database-unreachable',
+  'blobs-unreachable',
 ])
 
 export function isTransient(error: unknown): boolean {
@@ -28,16 +29,18 @@ export const pauses = { firstMs: 250, longestMs: 15_000, growth: 1.3 } as const
 
 /**
  * Attempts at one transfer. It is tried again after transient errors, with growing pauses, until the request that wants it
- * is over; where nobody says when that is, until nothing has moved for `limits.stallMs`.
+ * is over, or nothing has moved for as long as its holder bears it. Where nobody says either, that is `limits.stallMs`.
  */
 export class Retries {
   readonly #until: AbortSignal | undefined
+  readonly #stallMs: number
   #pauseMs: number = pauses.firstMs
   #movedAt = performance.now()
 
   /** @param until fires when the request is over */
-  constructor(until?: AbortSignal) {
+  constructor(until?: AbortSignal, stallMs: number = until ? Number.POSITIVE_INFINITY : limits.stallMs) {
     this.#until = until
+    this.#stallMs = stallMs
   }
 
   /** The other side took or gave something: the line is good, and the next pause a short one. */
@@ -51,7 +54,7 @@ export class Retries {
     if (this.#until?.aborted && !(error instanceof WireError)) {
       throw new WireError('connection-lost', 'The request was over before its transfer was.', { cause: error })
     }
-    const isStalled = !this.#until && performance.now() - this.#movedAt > limits.stallMs
+    const isStalled = performance.now() - this.#movedAt >= this.#stallMs
     if (!isTransient(error) || isStalled || this.#until?.aborted) throw error
     const pauseMs = this.#pauseMs
     this.#pauseMs = Math.min(pauseMs * pauses.growth, pauses.longestMs)
