@@ -146,9 +146,6 @@ else {
         killedIn = event.round
         await coordinators.get(runner)!.process.kill()
         killedAt = performance.now()
-        setTimeout(() => {
-          for (const p of everyProcess) console.log(p.name, p.lines.slice(-14).map((l) => JSON.stringify({ ...l, err: (l.err as any)?.message })).join('\n'))
-        }, 15000)
       }
       expect(last).toEqual({ kind: 'job-state', state: 'completed' })
       console.log(
