@@ -182,7 +182,8 @@ export class Coordinator implements JobDesk {
         if (page.length > 0) continue
         if (isOver) return
         isOver = await this.#hasEnded(job)
-        if (!isOver) await this.#nextChange(changes, seen, signal)
+        // Another coordinator's event of the end follows the end.
+        await this.#nextChange(changes, seen, signal)
       }
     } finally {
       changes.stop()
