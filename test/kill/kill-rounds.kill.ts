@@ -21,8 +21,10 @@ const ROUNDS = Number(process.env.SLUICE_KILL_ROUNDS ?? 200)
 const SEED = Number(process.env.SLUICE_KILL_SEED ?? Date.now() % 1_000_000)
 /** Training rounds of one job; statistics and evaluation come on top. */
 const ROUNDS_PER_JOB = Math.min(20, Math.max(1, ROUNDS - 2))
-/** Between two deaths. */
-const PEACE_MS = [300, 3000] as const
+/** Between a process's return and the next death. */
+const PEACE_MS = [0, 4000] as const
+/** One in so many is killed while another is on its way back, or itself. */
+const HASTE = 0.2
 /** Between a death and the next start of the same process. */
 const GONE_MS = [0, 1500] as const
 /** In which something must have been published: two deadlines of a round, and the way back of everybody. */
@@ -108,7 +110,10 @@ async function killOnAndOn(signal: AbortSignal): Promise<void> {
     await running.get(name)!.kill()
     kills++
     await sleep(between(GONE_MS))
-    start(name)
+    const back = start(name).ready(name === 'coordinator' ? 'listening' : 'connected')
+    // Without it a slow machine would never come to a round. Whoever is late is not waited for, either.
+    if (random() > HASTE) await back.catch(() => undefined)
+    else back.catch(() => undefined)
   }
 }
 
