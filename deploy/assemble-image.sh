@@ -1,5 +1,5 @@
 #!/bin/sh
-# Puts together what an image of one role has, under a directory, and its empty state directory beside it:
+# Puts together what an image of one role has, under a directory, and its empty directories for volumes beside it:
 # assemble-image.sh coordinator|holder IMAGE STATE
 # Runs in the build stage, where /build has the sources and all packages. Every file gets SOURCE_DATE_EPOCH as its time.
 set -eu
@@ -14,9 +14,11 @@ case $role in
 esac
 
 app=$image/opt/sluice
-mkdir -p "$app" "$image/usr/local/bin" "$image/usr/lib" "$image/etc/ssl/certs" "$image/tmp" "$state/var/lib/sluice"
+mkdir -p "$app" "$image/usr/local/bin" "$image/usr/lib" "$image/etc/ssl/certs" "$image/tmp" "$state/var/lib/sluice" "$state/run/sluice"
 chmod 1777 "$image/tmp"
 chmod 700 "$state/var/lib/sluice"
+# For small volumes by which one service hands a secret to another: invites, the database's password.
+chmod 750 "$state/run/sluice"
 
 cp -r package.json package-lock.json proto src nodes "$app/"
 cd "$app"

@@ -1,10 +1,9 @@
 import { type Command, Option } from 'commander'
 import { logLevelOption } from './log-level-option.ts'
 import { parseDuration } from './parse-count.ts'
-import { SOFTWARE } from './version.ts'
 
 const directoryOption = () =>
-  new Option('-d, --directory <path>', 'where the venue lies').env('SLUICE_VENUE').default('venue')
+  new Option('-d, --directory <path>', 'where the venue lies').env('SLUICE_DIRECTORY').default('venue')
 
 /** `sluice coordinator …`: for the operator of a venue. What a command needs is loaded when it runs. */
 export function addCoordinatorCommands(program: Command): void {
@@ -36,9 +35,24 @@ export function addCoordinatorCommands(program: Command): void {
     .option('--organisation <name>', 'the organisation behind a holder; distinct ones count towards minContributors')
     .option('--researcher', 'may submit jobs; holds no data')
     .option('--expires <duration>', 'how long it counts: 30m, 12h, 7d', parseDuration, parseDuration('7d'))
-    .action(async (name, { directory, organisation, researcher, expires }) => {
-      const { makeInvite } = await import('./coordinator-actions.ts')
-      console.log(await makeInvite(directory, name, { organisation, researcher, expiresMs: expires }))
+    .option('--out <file>', 'write it there instead, for its reader alone; nothing is done when the file is there')
+    .action(async (name, { directory, organisation, researcher, expires, out }) => {
+      const { makeInvite, writeInviteOnce } = await import('./coordinator-actions.ts')
+      const options = { organisation, researcher, expiresMs: expires }
+      if (out === undefined) return console.log(await makeInvite(directory, name, options))
+      console.log((await writeInviteOnce(out, directory, name, options)) ? `Wrote ${out}.` : `${out} is there already.`)
+    })
+
+  coordinator
+    .command('database-secret <directory>')
+    .description('draw a password for a new PostgreSQL: DIRECTORY/password, and DIRECTORY/url for DATABASE_URL_FILE')
+    .option('--host <host:port>', 'of PostgreSQL', 'postgres:5432')
+    .option('--user <name>', 'who connects', 'sluice')
+    .option('--database <name>', 'which database', 'sluice')
+    .action(async (directory, options) => {
+      const { drawDatabaseSecret } = await import('./database-secret.ts')
+      const isNew = await drawDatabaseSecret(directory, options)
+      console.log(isNew ? `Drew a password into ${directory}.` : `${directory} has a password already.`)
     })
 
   coordinator
@@ -58,22 +72,8 @@ export function addCoordinatorCommands(program: Command): void {
     .command('start')
     .description('run the coordinator; the log is one JSON object a line on standard output')
     .addOption(directoryOption())
-    .addOption(new Option('--database-url <url>', 'PostgreSQL instead of the embedded database').env('DATABASE_URL'))
+    .option('--found', 'found the venue that the environment describes, where there is none yet')
+    .option('--database-url <url>', 'PostgreSQL instead of the embedded database; also DATABASE_URL, DATABASE_URL_FILE')
     .addOption(logLevelOption())
-    .action(async ({ directory, databaseUrl, logLevel }) => {
-      const [{ runCoordinator }, { loadVenueToRun }, { openLog, stopSignal }] = await Promise.all([
-        import('./coordinator-process.ts'),
-        import('./venue-files.ts'),
-        import('./process-life.ts'),
-      ])
-      const log = openLog('coordinator', logLevel)
-      await runCoordinator(
-        directory,
-        await loadVenueToRun(directory, new Date()),
-        databaseUrl,
-        SOFTWARE,
-        log,
-        stopSignal(),
-      )
-    })
+    .action(async (options) => (await import('./start-coordinator.ts')).startCoordinator(options))
 }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify as toYaml } from 'yaml'
 import { z } from 'zod'
+import { describeInvalid, type Environment, type Overlay, overlayEnvironment } from '../configuration/environment.ts'
 import { type CertifiedKey, certificateTimes, createAuthority, issueCertificate } from '../crypto/certificates.ts'
 import { fromHex, toHex } from '../crypto/digest.ts'
 import { systemRandomness } from '../crypto/randomness.ts'
@@ -9,7 +10,7 @@ import { drawStatementSeed, type StatementKey, statementKeyFromSeed } from '../c
 import type { LogSigner } from '../log/checkpoint.ts'
 import { joinKeyAndCertificate, splitKeyAndCertificate, type TlsMaterial } from '../wire/credentials.ts'
 import { CliError } from './cli-error.ts'
-import { readSchemaFile, readTextFile, writeSecretFile, writeWholeFile } from './files.ts'
+import { readDataFile, readSchemaFile, readTextFile, writeSecretFile, writeWholeFile } from './files.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -19,7 +20,7 @@ const COORDINATOR_LIFETIME_MS = 90 * DAY_MS
 const addressField = z.string().regex(/^\S+:\d{1,5}$/, 'not host:port')
 
 /** `coordinator.yaml`, in the coordinator's directory; paths are relative to it. */
-const coordinatorConfigSchema = z.strictObject({
+export const coordinatorConfigSchema = z.strictObject({
   venue: z.string().regex(/^[a-z0-9.-]{1,120}$/, 'not a venue name: a–z, 0–9, "." and "-"'),
   /** host:port to listen on. */
   listen: addressField,
@@ -67,8 +68,9 @@ export interface VenueOptions {
   readonly listen: string
   /** Defaults to `listen`. */
   readonly address?: string
-  /** Default to the ports after `listen`, `adminListen` on loopback; port 0 stays 0. */
+  /** Default to the ports after `listen` and `address`, `adminListen` on loopback; port 0 stays 0. */
   readonly enrolListen?: string
+  readonly enrolAddress?: string
   readonly logListen?: string
   readonly adminListen?: string
 }
@@ -96,7 +98,8 @@ export async function createVenue(directory: string, options: VenueOptions): Pro
 function completeConfig({ venue, listen, address = listen, ...options }: VenueOptions) {
   checkOption(coordinatorConfigSchema.pick({ venue: true, listen: true, address: true }), { venue, listen, address })
   const enrolListen = options.enrolListen ?? portAfter(listen, 1)
-  const enrolAddress = options.enrolListen && address === listen ? options.enrolListen : portAfter(address, 1)
+  const enrolAddress =
+    options.enrolAddress ?? (options.enrolListen && address === listen ? options.enrolListen : portAfter(address, 1))
   const logListen = options.logListen ?? portAfter(listen, 2)
   const adminListen = options.adminListen ?? adminListenOf({ listen })
   const config = { venue, listen, address, enrolListen, enrolAddress, logListen, adminListen }
@@ -158,9 +161,25 @@ export interface VenueFiles {
   readonly authority: CertifiedKey
 }
 
-/** @throws CliError `file-not-readable`, `file-invalid`; CryptoError, WireError for a key that is none */
-export async function loadVenue(directory: string): Promise<VenueFiles> {
-  const config = await readSchemaFile(join(directory, 'coordinator.yaml'), coordinatorConfigSchema)
+/**
+ * Reads `coordinator.yaml` in `directory`, under the environment.
+ * @throws CliError `file-not-readable`, `file-invalid` naming every wrong field; ConfigurationError
+ */
+export async function readCoordinatorConfig(
+  directory: string,
+  env: Environment = process.env,
+): Promise<{ readonly config: CoordinatorConfig; readonly file: unknown; readonly overlay: Overlay }> {
+  const path = join(directory, 'coordinator.yaml')
+  const file = await readDataFile(path)
+  const overlay = await overlayEnvironment(coordinatorConfigSchema, file, env)
+  const read = coordinatorConfigSchema.safeParse(overlay.input)
+  if (!read.success) throw new CliError('file-invalid', `Correct ${path}:\n${describeInvalid(read.error, overlay)}`)
+  return { config: read.data, file, overlay }
+}
+
+/** @throws CliError `file-not-readable`, `file-invalid`; ConfigurationError; CryptoError, WireError for a key that is none */
+export async function loadVenue(directory: string, env: Environment = process.env): Promise<VenueFiles> {
+  const { config } = await readCoordinatorConfig(directory, env)
   const tls = await readTls(directory)
   const key = await readStatementKey(join(directory, STATEMENT_SEED))
   const logSigner = { origin: `${config.venue}/log`, key: await readStatementKey(join(directory, LOG_SEED)) }
