@@ -7,8 +7,9 @@ export default defineConfig({
     globalSetup: ['test/containers/support/stack.ts'],
     // One venue for all of them, and each leaves it as it was.
     fileParallelism: false,
-    testTimeout: 120_000,
-    hookTimeout: 180_000,
+    // Far above what a test takes on a machine of its own: some share theirs.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     pool: 'forks',
   },
 })

@@ -10,7 +10,7 @@ const ours = ['coordinator', ...venue.hospitals]
 
 let job: string
 beforeAll(async () => {
-  await Promise.all(ours.map(venue.untilHealthy))
+  await venue.settle()
   await venue.startResearcher()
   job = await venue.submit(venue.testJob(3))
   expect((await venue.endOf(job)).state).toBe('completed')
@@ -80,17 +80,20 @@ const catStatus = (service: string) =>
     ? ['cat', '/proc/1/status']
     : ['/usr/local/bin/node', '-p', 'require("fs").readFileSync("/proc/1/status", "utf8")']
 
-/** Which of some addresses a service can open a connection to. */
-async function reached(service: string, targets: readonly string[]): Promise<string[]> {
+/** Which of some addresses, `host port`, somebody answers at when a service dials: a refusal is an answer, too. */
+async function answering(service: string, targets: readonly string[]): Promise<string[]> {
   const script = `const { connect } = require('net')
     const dial = (target) => new Promise((done) => {
       const [host, port] = target.split(' ')
-      const socket = connect({ host, port: Number(port), timeout: 1500 })
-      const end = (isOpen) => { socket.destroy(); done(isOpen) }
-      socket.on('connect', () => end(true)).on('timeout', () => end(false)).on('error', (error) => end(error.code === 'ECONNREFUSED'))
+      const socket = connect({ host, port: Number(port) })
+      socket.on('connect', () => done([target])).on('error', ({ code }) => done(code === 'ECONNREFUSED' ? [target] : []))
+      // Nobody has refused; a name that is not to be found may take longer still.
+      setTimeout(() => done([]), 3000)
     })
-    Promise.all(${JSON.stringify(targets)}.map(async (target) => (await dial(target)) ? [target] : []))
-      .then((all) => console.log(JSON.stringify(all.flat())))`
+    Promise.all(${JSON.stringify(targets)}.map(dial)).then((all) => {
+      console.log(JSON.stringify(all.flat()))
+      process.exit()
+    })`
   return JSON.parse(await venue.scriptIn(service, script))
 }
 
@@ -107,25 +110,24 @@ describe('a holder', () => {
     const byAddress = (await Promise.all([...others, 'postgres'].map(async (service) => addressesOf(service)))).flatMap(
       (addresses) => addresses.flatMap((address) => [`${address} 7446`, `${address} 5432`]),
     )
-    const shared = (await venue.inspect('cleveland')).NetworkSettings.Networks[`${project}_cleveland`]
-    const gateway = shared.Gateway ? [`${shared.Gateway} 22`] : []
     const foreign = ['192.0.2.1 443', '1.1.1.1 53']
-    const found = await reached('cleveland', ['coordinator 7443', ...byName, ...byAddress, ...foreign, ...gateway])
+    const found = await answering('cleveland', ['coordinator 7443', ...byName, ...byAddress, ...foreign])
     expect(byAddress.length).toBeGreaterThan(6)
-    expect(found.filter((target) => !gateway.includes(target))).toEqual(['coordinator 7443'])
+    expect(found).toEqual(['coordinator 7443'])
   })
 
   it('cannot be reached, not even by its coordinator', async () => {
     const targets = (await addressesOf('cleveland')).flatMap((address) =>
       [7443, 7446, 80].map((port) => `${address} ${port}`),
     )
-    const script = `const { connect } = require('net')
+    // Nothing listens there but loopback: every port of the container refuses.
+    const refused = `const { connect } = require('net')
       Promise.all(${JSON.stringify(targets)}.map((target) => new Promise((done) => {
         const [host, port] = target.split(' ')
-        const socket = connect({ host, port: Number(port), timeout: 1500 })
-        socket.on('connect', () => done([target])).on('timeout', () => done([])).on('error', () => done([]))
-      }))).then((all) => { console.log(JSON.stringify(all.flat())); process.exit() })`
-    expect(JSON.parse(await venue.scriptIn('coordinator', script))).toEqual([])
+        connect({ host, port: Number(port) }).on('connect', () => done('open')).on('error', ({ code }) => done(code))
+      }))).then((all) => { console.log(JSON.stringify(all)); process.exit() })`
+    const answers: string[] = JSON.parse(await venue.scriptIn('coordinator', refused))
+    expect(new Set(answers)).toEqual(new Set(['ECONNREFUSED']))
   })
 })
 

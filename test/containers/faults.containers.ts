@@ -8,10 +8,9 @@ import { repositoryRoot, standIn } from './support/stack.ts'
 import * as venue from './support/venue.ts'
 
 const { images, directory } = inject('stack')
-const ours = ['coordinator', ...venue.hospitals]
 
 beforeAll(async () => {
-  await Promise.all(ours.map(venue.untilHealthy))
+  await venue.settle()
   await venue.startResearcher()
 })
 afterAll(venue.stopResearcher)

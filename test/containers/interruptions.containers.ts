@@ -1,20 +1,20 @@
 /** What dies, is cut off or is stopped in the middle of a round: the job goes to its end, and no sum is wrong. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
 import { docker } from './support/engine.ts'
 import * as venue from './support/venue.ts'
 
 const { project } = inject('stack')
-const ours = ['coordinator', ...venue.hospitals]
 /** So many that a round lasts. */
 const EPOCHS = 60
 
 let undisturbed: Awaited<ReturnType<typeof venue.endOf>>
 beforeAll(async () => {
-  await Promise.all(ours.map(venue.untilHealthy))
+  await venue.settle()
   await venue.startResearcher()
   undisturbed = await venue.endOf(await venue.submit(venue.testJob(2, EPOCHS)))
 })
+afterEach(venue.settle)
 afterAll(venue.stopResearcher)
 
 /** Runs a job, disturbs it in its second round of training, and gives its end. */
@@ -59,8 +59,7 @@ describe('killed in the middle of a round', () => {
     const { state, reason, rounds } = await disturbed(() => kill('hungary'))
     expect(state, reason).toBe('completed')
     expect(rounds.some(({ contributors }) => contributors.length === 3)).toBe(true)
-    await start('hungary')
-    await venue.untilHealthy('hungary')
+    await venue.settle()
     expectNothingLost(await venue.endOf(await venue.submit(venue.testJob(2, EPOCHS))))
   })
 })
@@ -71,11 +70,14 @@ describe('cut off in the middle of a round', () => {
     const hungary = await venue.containerOf('hungary')
     const { state, reason } = await disturbed(async () => {
       await docker(['network', 'disconnect', network, hungary])
-      await sleep(3000)
-      await docker(['network', 'connect', network, hungary])
+      try {
+        await sleep(3000)
+      } finally {
+        await docker(['network', 'connect', network, hungary])
+      }
     })
     expect(state, reason).toBe('completed')
-    await venue.untilHealthy('hungary')
+    await venue.settle()
     expectNothingLost(await venue.endOf(await venue.submit(venue.testJob(2, EPOCHS))))
   })
 })
@@ -103,8 +105,6 @@ describe('told to stop in the middle of a round', () => {
   it('a holder ends in order, and the others finish', async () => {
     const { state, reason } = await disturbed(async () => expect(await stop('switzerland')).toEqual(inOrder))
     expect(state, reason).toBe('completed')
-    await start('switzerland')
-    await venue.untilHealthy('switzerland')
   })
 })
 
@@ -120,7 +120,6 @@ describe('started again', () => {
     }
     console.log(`${service}: ready after ${times.map((ms) => `${ms} ms`).join(', ')}`)
     expect(Math.min(...times)).toBeLessThan(3000)
-    await Promise.all(ours.map(venue.untilHealthy))
   })
 
   async function readyAt(service: string, startedAt: string): Promise<number | undefined> {

@@ -35,7 +35,7 @@ async function runBlock(info: string): Promise<void> {
 }
 
 describe('backup and restore, by the page’s own commands', () => {
-  beforeAll(() => Promise.all(ours.map(venue.untilHealthy)))
+  beforeAll(venue.settle)
   afterAll(venue.stopResearcher)
 
   it('carry a venue over the loss of everything', async () => {
@@ -49,7 +49,7 @@ describe('backup and restore, by the page’s own commands', () => {
     expect(await leftOf(project)).toEqual([])
 
     await runBlock('restore')
-    await Promise.all(ours.map(venue.untilHealthy))
+    await venue.settle()
     await venue.startResearcher()
     const after = await venue.endOf(await venue.submit(venue.testJob(2)))
     expect(after.state, after.reason).toBe('completed')

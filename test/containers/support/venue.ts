@@ -13,7 +13,8 @@ export type PublishedRound = Extract<JobEvent, { kind: 'round-published' }>
 
 export const hospitals = heartHospitals.map(({ name }) => name)
 const SLUICE = ['/usr/local/bin/node', '/opt/sluice/src/cli/sluice.ts']
-const PATIENCE_MS = 90_000
+/** Far above what anything takes on a machine of its own. */
+const PATIENCE_MS = 200_000
 
 const { project, files, environment } = inject('stack')
 
@@ -164,6 +165,16 @@ export async function endOf(job: string) {
 /** Resolves when the coordinator has planned a round of training, the second of a job: its holders compute. */
 export const trainingRound = () =>
   nextLine('coordinator', ({ event, round }) => event === 'round-planned' && Number(round) >= 3)
+
+/** Starts what does not run, and waits until everybody is ready: a test that failed half-way is no reason for the next to fail. */
+export async function settle(): Promise<void> {
+  const all = ['postgres', 'coordinator', ...hospitals]
+  for (const service of all) {
+    const { State, Id } = await inspect(service)
+    if (!State.Running) await docker(['start', Id])
+  }
+  await Promise.all(all.map(untilHealthy))
+}
 
 /** Which holders verified each sum of a job, by round; and whether anybody found one wrong. */
 export async function verdictsOf(job: string) {
