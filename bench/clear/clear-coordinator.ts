@@ -9,7 +9,8 @@ import { parseJobSpecification } from '../../src/learning/job-specification.ts'
 import { type JobStep, jobSteps } from '../../src/learning/job-steps.ts'
 import { initialModel, outputReading } from '../../src/learning/round-output.ts'
 import { WEIGHTED_UPDATE } from '../../src/learning/training-vector.ts'
-import { openArtifactStore } from '../../src/store/artifact-store.ts'
+import { artifactStoreOver } from '../../src/store/artifact-store.ts'
+import { openDirectoryBlobStore } from '../../src/store/directory-blob-store.ts'
 import { serverCredentials } from '../../src/wire/credentials.ts'
 import { limits } from '../../src/wire/limits.ts'
 import { bindServer } from '../../src/wire/server.ts'
@@ -27,7 +28,7 @@ const { values: options } = parseArgs({
 const venue = await loadVenue(options.directory!)
 const specification = parseJobSpecification(JSON.parse(readFileSync(options.job!, 'utf8')))
 const job = digestOf(readFileSync(options.job!))
-const artifacts = await openArtifactStore(join(options.directory!, 'state', 'clear-artifacts'))
+const artifacts = artifactStoreOver(await openDirectoryBlobStore(join(options.directory!, 'state', 'clear')))
 type Stream = ServerDuplexStream<Buffer, Buffer>
 
 /** What has come in of one round. */

@@ -2,6 +2,12 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
+import {
+  describeInvalid,
+  type Environment,
+  type Overlay,
+  overlayEnvironment,
+} from '../../src/configuration/environment.ts'
 import { LogError } from '../../src/log/log-error.ts'
 import { type NoteKey, parseNoteKey } from '../../src/log/note-key.ts'
 import type { PlanFloors } from '../../src/protocol/plan-policy.ts'
@@ -25,12 +31,30 @@ export interface HolderSettings {
 }
 
 /**
- * Reads `holder.yaml` in `directory` and the files that it names.
- * @throws HolderError `config-invalid` naming the file and every wrong field, `identity-invalid`
+ * Reads `holder.yaml` in `directory`, under the environment.
+ * @throws HolderError `config-invalid` naming the file and every wrong field; ConfigurationError
  */
-export async function loadHolderSettings(directory: string): Promise<HolderSettings> {
+export async function readHolderConfig(
+  directory: string,
+  env: Environment = process.env,
+): Promise<{ readonly config: HolderConfig; readonly file: unknown; readonly overlay: Overlay }> {
+  const path = resolve(directory, 'holder.yaml')
+  const file = parseFile(path, await readText(path))
+  const overlay = await overlayEnvironment(holderConfigSchema, file, env)
+  const read = holderConfigSchema.safeParse(overlay.input)
+  if (!read.success) {
+    throw new HolderError('config-invalid', `Correct ${path}:\n${describeInvalid(read.error, overlay)}`)
+  }
+  return { config: read.data, file, overlay }
+}
+
+/**
+ * Reads `holder.yaml` in `directory`, under the environment, and the files that it names.
+ * @throws HolderError `config-invalid` naming the file and every wrong field, `identity-invalid`; ConfigurationError
+ */
+export async function loadHolderSettings(directory: string, env: Environment = process.env): Promise<HolderSettings> {
   const at = (path: string) => resolve(directory, path)
-  const config = await loadFile(at('holder.yaml'), holderConfigSchema)
+  const { config } = await readHolderConfig(directory, env)
   const [tlsPem, authorityPem] = await Promise.all(
     [config.tls.identity, config.tls.authority].map((path) => readText(at(path))),
   )
@@ -82,15 +106,16 @@ async function readText(path: string): Promise<string> {
 
 /** A YAML (or JSON) file of a given form. */
 async function loadFile<T>(path: string, schema: z.ZodType<T>): Promise<T> {
-  const text = await readText(path)
-  let value: unknown
+  const read = schema.safeParse(parseFile(path, await readText(path)))
+  if (!read.success) throw new HolderError('config-invalid', `Correct ${path}:\n${z.prettifyError(read.error)}`)
+  return read.data
+}
+
+function parseFile(path: string, text: string): unknown {
   try {
-    value = parseYaml(text)
+    return parseYaml(text)
   } catch {
     // The parser's message quotes the file, and the file may be the identity.
     throw new HolderError('config-invalid', `${path} is not YAML: correct it.`)
   }
-  const read = schema.safeParse(value)
-  if (!read.success) throw new HolderError('config-invalid', `Correct ${path}:\n${z.prettifyError(read.error)}`)
-  return read.data
 }

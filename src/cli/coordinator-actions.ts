@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { certificateFingerprint, type Role } from '../crypto/certificates.ts'
 import { toHex } from '../crypto/digest.ts'
 import { systemRandomness } from '../crypto/randomness.ts'
@@ -6,6 +7,7 @@ import { formatNoteKey } from '../log/note-key.ts'
 import { applicationSchema, departureSchema } from '../protocol/registry-statements.ts'
 import { identityField } from '../protocol/statement.ts'
 import { CliError } from './cli-error.ts'
+import { writeSecretFile } from './files.ts'
 import { encodeInvite, type Invite } from './invite.ts'
 import { InviteBook } from './invite-book.ts'
 import { awaitRevocation, requestRevocation } from './revocation-requests.ts'
@@ -49,6 +51,18 @@ export async function makeInvite(directory: string, name: string, options: Invit
     secret: toHex(secret),
   }
   return encodeInvite(invite)
+}
+
+/** As {@link makeInvite}, into a file for its owner alone; nothing when the file is there. @returns whether one was made */
+export async function writeInviteOnce(
+  file: string,
+  directory: string,
+  name: string,
+  options: InviteOptions,
+): Promise<boolean> {
+  if (existsSync(file)) return false
+  await writeSecretFile(file, `${await makeInvite(directory, name, options)}\n`)
+  return true
 }
 
 function checkOrganisation(organisation: string | undefined): string {

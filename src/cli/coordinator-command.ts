@@ -1,12 +1,9 @@
-import { enableCompileCache } from 'node:module'
-import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { logLevelOption } from './log-level-option.ts'
 import { parseDuration } from './parse-count.ts'
-import { SOFTWARE } from './version.ts'
 
 const directoryOption = () =>
-  new Option('-d, --directory <path>', 'where the venue lies').env('SLUICE_VENUE').default('venue')
+  new Option('-d, --directory <path>', 'where the venue lies').env('SLUICE_DIRECTORY').default('venue')
 
 const configOption = () =>
   new Option('--config <file>', 'of one of several coordinators of the venue, in its directory').default(
@@ -14,7 +11,10 @@ const configOption = () =>
   )
 
 const databaseOption = () =>
-  new Option('--database-url <url>', 'PostgreSQL instead of the embedded database').env('DATABASE_URL')
+  new Option(
+    '--database-url <url>',
+    'PostgreSQL instead of the embedded database; also DATABASE_URL, DATABASE_URL_FILE',
+  )
 
 /** `sluice coordinator …`: for the operator of a venue. What a command needs is loaded when it runs. */
 export function addCoordinatorCommands(program: Command): void {
@@ -46,9 +46,24 @@ export function addCoordinatorCommands(program: Command): void {
     .option('--organisation <name>', 'the organisation behind a holder; distinct ones count towards minContributors')
     .option('--researcher', 'may submit jobs; holds no data')
     .option('--expires <duration>', 'how long it counts: 30m, 12h, 7d', parseDuration, parseDuration('7d'))
-    .action(async (name, { directory, organisation, researcher, expires }) => {
-      const { makeInvite } = await import('./coordinator-actions.ts')
-      console.log(await makeInvite(directory, name, { organisation, researcher, expiresMs: expires }))
+    .option('--out <file>', 'write it there instead, for its reader alone; nothing is done when the file is there')
+    .action(async (name, { directory, organisation, researcher, expires, out }) => {
+      const { makeInvite, writeInviteOnce } = await import('./coordinator-actions.ts')
+      const options = { organisation, researcher, expiresMs: expires }
+      if (out === undefined) return console.log(await makeInvite(directory, name, options))
+      console.log((await writeInviteOnce(out, directory, name, options)) ? `Wrote ${out}.` : `${out} is there already.`)
+    })
+
+  coordinator
+    .command('database-secret <directory>')
+    .description('draw a password for a new PostgreSQL: DIRECTORY/password, and DIRECTORY/url for DATABASE_URL_FILE')
+    .option('--host <host:port>', 'of PostgreSQL', 'postgres:5432')
+    .option('--user <name>', 'who connects', 'sluice')
+    .option('--database <name>', 'which database', 'sluice')
+    .action(async (directory, options) => {
+      const { drawDatabaseSecret } = await import('./database-secret.ts')
+      const isNew = await drawDatabaseSecret(directory, options)
+      console.log(isNew ? `Drew a password into ${directory}.` : `${directory} has a password already.`)
     })
 
   coordinator
@@ -70,16 +85,7 @@ export function addCoordinatorCommands(program: Command): void {
     .addOption(directoryOption())
     .addOption(configOption())
     .addOption(databaseOption())
+    .option('--found', 'found the venue that the environment describes, where there is none yet')
     .addOption(logLevelOption())
-    .action(async ({ directory, config, databaseUrl, logLevel }) => {
-      const { loadVenueToRun } = await import('./venue-files.ts')
-      const venue = await loadVenueToRun(directory, new Date(), config)
-      // A coordinator that was killed is to be back soon: what it is compiled to is kept with its state.
-      enableCompileCache(resolve(directory, venue.config.state, 'compiled'))
-      const [{ runCoordinator }, { openLog, stopSignal }] = await Promise.all([
-        import('./coordinator-process.ts'),
-        import('./process-life.ts'),
-      ])
-      await runCoordinator(directory, venue, databaseUrl, SOFTWARE, openLog('coordinator', logLevel), stopSignal())
-    })
+    .action(async (options) => (await import('./start-coordinator.ts')).startCoordinator(options))
 }

@@ -9,10 +9,10 @@ export function addDoctorCommand(program: Command): void {
     )
     .addOption(
       new Option('-d, --directory <path>', 'where coordinator.yaml or holder.yaml lies')
-        .env('SLUICE_HOLDER')
+        .env('SLUICE_DIRECTORY')
         .default('.'),
     )
-    .addOption(new Option('--database-url <url>', 'of a venue that has PostgreSQL').env('DATABASE_URL'))
+    .option('--database-url <url>', 'of a venue that has PostgreSQL; also DATABASE_URL, DATABASE_URL_FILE')
     .option(
       '--log <url>',
       'of a holder: where its venue serves the log; the second port after the coordinator’s unless told',
@@ -25,8 +25,11 @@ Changes nothing, and disturbs no process that runs. It looks at the clock, the c
 the versions, the database, the log, the datasets.`,
     )
     .action(async ({ directory, databaseUrl, log, json }) => {
-      const { runDoctor, doctorText } = await import('./doctor/run-doctor.ts')
-      const diagnoses = await runDoctor(directory, { databaseUrl, logUrl: log })
+      const [{ runDoctor, doctorText }, { readDatabaseUrl }] = await Promise.all([
+        import('./doctor/run-doctor.ts'),
+        import('./database-url.ts'),
+      ])
+      const diagnoses = await runDoctor(directory, { databaseUrl: await readDatabaseUrl(databaseUrl), logUrl: log })
       console.log(json ? JSON.stringify(diagnoses) : doctorText(diagnoses))
       if (diagnoses.some(({ state }) => state === 'fail')) process.exitCode = 1
     })

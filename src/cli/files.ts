@@ -49,6 +49,11 @@ export function writeSecretFile(path: string, content: string): Promise<void> {
   return writeFileOfMode(path, content, { file: 0o600, directory: 0o700 })
 }
 
+/** As {@link writeSecretFile}, for its owner and its owner's group: a secret that two services share. */
+export function writeGroupFile(path: string, content: string): Promise<void> {
+  return writeFileOfMode(path, content, { file: 0o640, directory: 0o750 })
+}
+
 async function writeFileOfMode(
   path: string,
   content: string | Uint8Array,

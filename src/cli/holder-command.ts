@@ -1,10 +1,9 @@
 import { type Command, Option } from 'commander'
 import { addHolderMembersCommands } from './holder-members-command.ts'
 import { logLevelOption } from './log-level-option.ts'
-import { SOFTWARE } from './version.ts'
 
 const directoryOption = () =>
-  new Option('-d, --directory <path>', 'where holder.yaml lies').env('SLUICE_HOLDER').default('.')
+  new Option('-d, --directory <path>', 'where holder.yaml lies').env('SLUICE_DIRECTORY').default('.')
 
 /** Of every command that takes an invite. */
 export const INVITE_HELP = `
@@ -18,7 +17,7 @@ export function addHolderCommands(program: Command): void {
   holder
     .command('join <invite>')
     .description('join a venue: draws this holder’s keys here, applies with them, writes a configuration to complete')
-    .addOption(new Option('-d, --directory <path>', 'the directory to make, or to go on with').env('SLUICE_HOLDER'))
+    .addOption(new Option('-d, --directory <path>', 'the directory to make, or to go on with').env('SLUICE_DIRECTORY'))
     .addHelpText('after', INVITE_HELP)
     .action(async (invite, { directory }) => (await import('./join-actions.ts')).holderJoin(invite, directory))
 
@@ -26,17 +25,9 @@ export function addHolderCommands(program: Command): void {
     .command('start')
     .description('run the node; the log is one JSON object a line on standard output')
     .addOption(directoryOption())
+    .option('--invite <file>', 'where the directory has not joined a venue: wait for this file, and join with it')
     .addOption(logLevelOption())
-    .action(async ({ directory, logLevel }) => {
-      const [{ loadHolderSettings }, { runHolderNode }, { openDiscreetLog, stopSignal }] = await Promise.all([
-        import('../../nodes/holder/configuration-files.ts'),
-        import('../../nodes/holder/holder-node.ts'),
-        import('./process-life.ts'),
-      ])
-      const settings = await loadHolderSettings(directory)
-      const log = openDiscreetLog(settings.config.name, logLevel)
-      await runHolderNode(settings, SOFTWARE, log, stopSignal())
-    })
+    .action(async (options) => (await import('./start-holder.ts')).startHolder(options))
 
   holder
     .command('check')

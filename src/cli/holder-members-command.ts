@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
 
 const directoryOption = () =>
-  new Option('-d, --directory <path>', 'where holder.yaml lies').env('SLUICE_HOLDER').default('.')
+  new Option('-d, --directory <path>', 'where holder.yaml lies').env('SLUICE_DIRECTORY').default('.')
 
 /** Digits of a request's digest that people compare: 80 bits. */
 const FINGERPRINT_DIGITS = 20

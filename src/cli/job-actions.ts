@@ -1,9 +1,14 @@
-import type { StoredJobEvent } from '../coordinator/ports.ts'
+import { destination } from 'pino'
+import type { JobEvent } from '../coordinator/ports.ts'
 import { isDigest } from '../crypto/digest.ts'
 import { type JobSummary, JobsConnection } from '../wire/jobs-client.ts'
 import { CliError } from './cli-error.ts'
 import { readDataFile, writeWholeFile } from './files.ts'
 import { describeEvent } from './job-progress.ts'
+import { roundTable } from './job-table.ts'
+import { joinOnce } from './join-once.ts'
+import { joinResearcher } from './join-researcher.ts'
+import { openLog } from './process-life.ts'
 import { loadCurrentResearcher } from './renew-researcher.ts'
 
 /*
@@ -16,12 +21,29 @@ export interface JobOptions {
   readonly json?: boolean
 }
 
-export function submitJob(file: string, options: JobOptions & { readonly watch?: boolean }): Promise<void> {
+export interface SubmitOptions extends JobOptions {
+  readonly watch?: boolean
+  /** Ends the watch with a table. */
+  readonly table?: boolean
+  /** A file that holds an invite, now or later. */
+  readonly invite?: string
+}
+
+export async function submitJob(file: string, options: SubmitOptions): Promise<void> {
+  if (options.invite !== undefined) await joinAsResearcher(options.as, options.invite)
   return withConnection(options.as, async (connection) => {
     const job = await connection.submit(await readDataFile(file))
     console.log(options.json ? JSON.stringify({ job }) : job)
-    if (options.watch) await watchToEnd(connection, job, options.json)
+    if (!options.watch) return
+    const events = await watchToEnd(connection, job, options.json)
+    if (options.table && !options.json) console.log(`\n${roundTable(events)}`)
   })
+}
+
+function joinAsResearcher(directory: string, invite: string): Promise<void> {
+  const party = { configuration: 'researcher.yaml', join: joinResearcher } as const
+  // On standard error: what is asked for goes to standard output.
+  return joinOnce(directory, invite, party, openLog('researcher', 'info', destination(2)), new AbortController().signal)
 }
 
 export function listJobs(options: JobOptions & { readonly limit: number }): Promise<void> {
@@ -101,17 +123,18 @@ async function resolveJob(connection: JobsConnection, id: string): Promise<strin
   )
 }
 
-async function watchToEnd(connection: JobsConnection, job: string, json = false): Promise<void> {
-  let last: StoredJobEvent | undefined
+/** @returns the job's events. @throws CliError `job-failed` */
+async function watchToEnd(connection: JobsConnection, job: string, json = false): Promise<JobEvent[]> {
+  const events: JobEvent[] = []
   for await (const stored of connection.watch(job)) {
     console.log(json ? JSON.stringify(stored) : describeEvent(stored))
-    last = stored
+    events.push(stored.event)
   }
   const { summary } = await connection.result(job)
-  if (summary.state === 'completed') return
+  if (summary.state === 'completed') return events
   throw new CliError(
     'job-failed',
-    `The job ended ${summary.state}: ${summary.reason ?? last?.event.kind ?? 'no reason'}`,
+    `The job ended ${summary.state}: ${summary.reason ?? events.at(-1)?.kind ?? 'no reason'}`,
   )
 }
 

@@ -15,6 +15,8 @@ export function addJobCommands(program: Command): void {
     .description('submit a job (YAML or JSON, see docs/JOBS.md); prints its id')
     .addOption(asOption())
     .option('--watch', 'stay and show its rounds')
+    .option('--table', 'with --watch: end with a table of the rounds')
+    .option('--invite <file>', 'where the directory has not joined a venue: wait for this file, and join with it')
     .option('--json', 'print JSON, one object a line')
     .action(async (file, options) => (await import('./job-actions.ts')).submitJob(file, options))
 

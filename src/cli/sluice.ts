@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
 import { SluiceError } from '../sluice-error.ts'
+import { addConfigCommands } from './config-command.ts'
 import { addCoordinatorCommands } from './coordinator-command.ts'
 import { addDemoCommand } from './demo-command.ts'
 import { addDoctorCommand } from './doctor-command.ts'
 import { addHolderCommands } from './holder-command.ts'
 import { addJobCommands } from './job-command.ts'
 import { addLogCommands } from './log-command.ts'
+import { addReadyCommand } from './ready-command.ts'
 import { addResearcherCommands } from './researcher-command.ts'
 import { describeSimulate } from './simulate-command.ts'
 import { SOFTWARE_VERSION } from './version.ts'
@@ -39,6 +41,8 @@ addResearcherCommands(program)
 addJobCommands(program)
 addLogCommands(program)
 addDoctorCommand(program)
+addConfigCommands(program)
+addReadyCommand(program)
 addDemoCommand(program)
 describeSimulate(program.command('simulate'))
 

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify as toYaml } from 'yaml'
 import { z } from 'zod'
+import { describeInvalid, type Environment, type Overlay, overlayEnvironment } from '../configuration/environment.ts'
 import { type CertifiedKey, certificateTimes, createAuthority, issueCertificate } from '../crypto/certificates.ts'
 import { fromHex, toHex } from '../crypto/digest.ts'
 import { systemRandomness } from '../crypto/randomness.ts'
@@ -9,7 +10,7 @@ import { drawStatementSeed, type StatementKey, statementKeyFromSeed } from '../c
 import type { LogSigner } from '../log/checkpoint.ts'
 import { joinKeyAndCertificate, splitKeyAndCertificate, type TlsMaterial } from '../wire/credentials.ts'
 import { CliError } from './cli-error.ts'
-import { readSchemaFile, readTextFile, writeSecretFile, writeWholeFile } from './files.ts'
+import { readDataFile, readSchemaFile, readTextFile, writeSecretFile, writeWholeFile } from './files.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -19,7 +20,7 @@ const COORDINATOR_LIFETIME_MS = 90 * DAY_MS
 const addressField = z.string().regex(/^\S+:\d{1,5}$/, 'not host:port')
 
 /** `coordinator.yaml`, in the coordinator's directory; paths are relative to it. */
-const coordinatorConfigSchema = z.strictObject({
+export const coordinatorConfigSchema = z.strictObject({
   venue: z.string().regex(/^[a-z0-9.-]{1,120}$/, 'not a venue name: a–z, 0–9, "." and "-"'),
   /** host:port to listen on. */
   listen: addressField,
@@ -78,8 +79,9 @@ export interface VenueOptions {
   readonly listen: string
   /** Defaults to `listen`. */
   readonly address?: string
-  /** Default to the ports after `listen`, `adminListen` on loopback; port 0 stays 0. */
+  /** Default to the ports after `listen` and `address`, `adminListen` on loopback; port 0 stays 0. */
   readonly enrolListen?: string
+  readonly enrolAddress?: string
   readonly logListen?: string
   readonly adminListen?: string
 }
@@ -107,7 +109,8 @@ export async function createVenue(directory: string, options: VenueOptions): Pro
 function completeConfig({ venue, listen, address = listen, ...options }: VenueOptions) {
   checkOption(coordinatorConfigSchema.pick({ venue: true, listen: true, address: true }), { venue, listen, address })
   const enrolListen = options.enrolListen ?? portAfter(listen, 1)
-  const enrolAddress = options.enrolListen && address === listen ? options.enrolListen : portAfter(address, 1)
+  const enrolAddress =
+    options.enrolAddress ?? (options.enrolListen && address === listen ? options.enrolListen : portAfter(address, 1))
   const logListen = options.logListen ?? portAfter(listen, 2)
   const adminListen = options.adminListen ?? adminListenOf({ listen })
   const config = { venue, listen, address, enrolListen, enrolAddress, logListen, adminListen }
@@ -172,9 +175,31 @@ export interface VenueFiles {
   readonly authority: CertifiedKey
 }
 
-/** @throws CliError `file-not-readable`, `file-invalid`; CryptoError, WireError for a key that is none */
-export async function loadVenue(directory: string, configFile = COORDINATOR_CONFIG): Promise<VenueFiles> {
-  const config = await readSchemaFile(join(directory, configFile), coordinatorConfigSchema)
+/** Where a venue's configuration is read from: the file's name in its directory, and the environment over it. */
+export interface ConfigSource {
+  readonly configFile?: string
+  readonly env?: Environment
+}
+
+/**
+ * Reads `coordinator.yaml` in `directory`, or the file of one of several coordinators, under the environment.
+ * @throws CliError `file-not-readable`, `file-invalid` naming every wrong field; ConfigurationError
+ */
+export async function readCoordinatorConfig(
+  directory: string,
+  { configFile = COORDINATOR_CONFIG, env = process.env }: ConfigSource = {},
+): Promise<{ readonly config: CoordinatorConfig; readonly file: unknown; readonly overlay: Overlay }> {
+  const path = join(directory, configFile)
+  const file = await readDataFile(path)
+  const overlay = await overlayEnvironment(coordinatorConfigSchema, file, env)
+  const read = coordinatorConfigSchema.safeParse(overlay.input)
+  if (!read.success) throw new CliError('file-invalid', `Correct ${path}:\n${describeInvalid(read.error, overlay)}`)
+  return { config: read.data, file, overlay }
+}
+
+/** @throws CliError `file-not-readable`, `file-invalid`; ConfigurationError; CryptoError, WireError for a key that is none */
+export async function loadVenue(directory: string, source: ConfigSource = {}): Promise<VenueFiles> {
+  const { config } = await readCoordinatorConfig(directory, source)
   const tls = await readTls(directory)
   const key = await readStatementKey(join(directory, STATEMENT_SEED))
   const logSigner = { origin: `${config.venue}/log`, key: await readStatementKey(join(directory, LOG_SEED)) }
@@ -190,12 +215,8 @@ async function readStatementKey(path: string): Promise<StatementKey> {
  * {@link loadVenue} for the process that listens: the coordinator's own certificate is replaced by a new one, under a new
  * key, when two thirds of its life are over, or all of it.
  */
-export async function loadVenueToRun(
-  directory: string,
-  now: Date,
-  configFile = COORDINATOR_CONFIG,
-): Promise<VenueFiles> {
-  const venue = await loadVenue(directory, configFile)
+export async function loadVenueToRun(directory: string, now: Date, source: ConfigSource = {}): Promise<VenueFiles> {
+  const venue = await loadVenue(directory, source)
   if (now < certificateTimes(venue.tls.certificatePem).renewAt) return venue
   await issueOwnCertificate(directory, venue.config, venue.authority)
   return { ...venue, tls: await readTls(directory) }

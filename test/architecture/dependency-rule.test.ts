@@ -9,6 +9,7 @@ const ROOT = resolve(import.meta.dirname, '../..')
  * docs/ARCHITECTURE.md says why.
  */
 const RULES: Record<string, readonly string[]> = {
+  'src/configuration': ['src/configuration'],
   'src/crypto': ['src/crypto'],
   'src/log': ['src/log', 'src/crypto/digest.ts', 'src/crypto/statement-key.ts'],
   'src/protocol': ['src/protocol', 'src/crypto', 'src/log'],
@@ -37,6 +38,7 @@ const RULES: Record<string, readonly string[]> = {
     'src/learning',
     'src/wire',
     'src/observe',
+    'src/configuration',
   ],
   'nodes/examples': ['nodes/examples', 'nodes/holder', 'nodes/trainers', 'src/crypto', 'src/protocol', 'src/learning'],
 }

@@ -60,6 +60,10 @@ describe('sluice', () => {
       ['job', 'cancel'],
       ['demo'],
       ['doctor'],
+      ['config'],
+      ['config', 'check'],
+      ['ready'],
+      ['coordinator', 'database-secret'],
     ]
     const finished = await Promise.all(commands.map((command) => runSluice([...command, '--help'])))
     for (const [i, { code, stdout }] of finished.entries()) {

@@ -44,7 +44,7 @@ else {
       const args = ['coordinator', 'start', '--directory', venue, '--config', config, '--database-url', database.url]
       const process = start(config, args)
       await process.ready('listening')
-      coordinators.set(config, { process, address: (await loadVenue(venue, config)).config.address })
+      coordinators.set(config, { process, address: (await loadVenue(venue, { configFile: config })).config.address })
     }
 
     async function connect(config: string): Promise<JobsConnection> {
@@ -92,7 +92,7 @@ else {
     it('admit a party by an invite of either, and both know it', async () => {
       const venue = join(root, 'venue')
       const invite = decodeInvite(await makeInvite(venue, 'eve', { researcher: true, expiresMs: 60_000 }))
-      const { config } = await loadVenue(venue, 'coordinator-b.yaml')
+      const { config } = await loadVenue(venue, { configFile: 'coordinator-b.yaml' })
       await joinResearcher({ ...invite, enrol: config.enrolAddress }, join(root, 'eve'))
       const { tls } = await loadResearcher(join(root, 'eve'))
       for (const { address } of coordinators.values()) {

@@ -68,7 +68,7 @@ describe('over a line that is cut', () => {
   it('a download gives every byte once, from where it was', async () => {
     const pieces: Uint8Array[] = []
     let [received, cuts] = [0, 0]
-    for await (const piece of connection.fetchOpening(published)) {
+    for await (const piece of connection.fetchOpening(published, 0)) {
       pieces.push(piece)
       received += piece.length
       if (received > (cuts + 1) * 5e6 && cuts < 3) {
@@ -108,7 +108,7 @@ describe('over a line that goes silent', () => {
   it('a download is begun again after the idle deadline', async () => {
     const pieces: Uint8Array[] = []
     let isSilent = false
-    for await (const piece of connection.fetchOpening(published)) {
+    for await (const piece of connection.fetchOpening(published, 0)) {
       pieces.push(piece)
       if (pieces.length !== 10 || isSilent) continue
       isSilent = true
