@@ -21,6 +21,7 @@ import { checkPlanConsistency, planParameters, roundPlanStatement } from '../../
 import { shareCheckStatement } from '../../../src/protocol/share-check.ts'
 import { shareSumStatement } from '../../../src/protocol/share-sum.ts'
 import { parseStatement, readStatement, type StatementKind, signStatement } from '../../../src/protocol/statement.ts'
+import { simulationStatement } from '../../../src/simulate/simulation.ts'
 import { accepted, type Verdict } from '../../../src/sluice-error.ts'
 import { type FuzzTarget, target } from '../fuzz-target.ts'
 import { FUZZ_JOB } from './fuzz-job.ts'
@@ -107,6 +108,7 @@ export function statementTargets(): FuzzTarget[] {
       hashes: [{ holder: 'cleveland', hash: '0'.repeat(32), signature: Buffer.alloc(64).toString('base64') }],
       output: { name: 'model', digest: digest('e') },
     }),
+    statementTarget('simulation', simulationStatement, { weights: 1000, precisionBits: 16, seed: digest('a') }),
     ...registryStatementTargets(),
     statementTarget('job', jobStatement, {
       specification: FUZZ_JOB,
