@@ -41,6 +41,8 @@ async function start(life = new CrashingLife()) {
   const { store, openings, artifacts, holders }: Parts = venue.parts
   const log = life.through('log', store.log, ['readCommit', 'readCheckpoint', 'readTile', 'findPositions'])
   const storeReads: (keyof typeof store)[] = [
+    // Of a round of one part there is nothing to claim; looking whether there is comes at no time of its own.
+    'claimFoldPart',
     'findJob',
     'findPayload',
     'findProposedStatement',
@@ -55,6 +57,7 @@ async function start(life = new CrashingLife()) {
     'listStatements',
     'listUnfinishedJobs',
     'loadRound',
+    'onFoldChange',
   ]
   const ownStore = life.through('store', { ...store, log }, storeReads, subjectOf)
   const parts: Parts = {
