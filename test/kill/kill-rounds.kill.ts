@@ -12,10 +12,14 @@ import { heartJob } from '../../nodes/examples/heart/jobs.ts'
 import { SluiceProcess } from '../../src/cli/demo/demo-processes.ts'
 import { foundHeartVenue, joinHeartVenue } from '../../src/cli/demo/demo-venue.ts'
 import { loadResearcher, loadVenue } from '../../src/cli/venue-files.ts'
-import type { JobRecord, RoundRecord } from '../../src/coordinator/ports.ts'
+import type { ArtifactStore, CoordinatorStore, JobRecord, RoundRecord } from '../../src/coordinator/ports.ts'
+import type { Digest } from '../../src/crypto/digest.ts'
 import { openCoordinatorStore } from '../../src/store/coordinator-store.ts'
+import { openDirectoryBlobStore } from '../../src/store/directory-blob-store.ts'
+import { storesOver } from '../../src/store/stores-over.ts'
 import { JobsConnection } from '../../src/wire/jobs-client.ts'
 import { runSluice } from '../support/processes.ts'
+import { recordsOf } from '../support/watched-venue.ts'
 
 const ROUNDS = Number(process.env.SLUICE_KILL_ROUNDS ?? 200)
 const SEED = Number(process.env.SLUICE_KILL_SEED ?? Date.now() % 1_000_000)
@@ -151,6 +155,19 @@ async function runOneJob(): Promise<number> {
   }
 }
 
+/** The count of examples in a job's statistics is that of the very files of those who contributed. @returns 1 if it has statistics */
+async function expectExactCount(store: CoordinatorStore, artifacts: ArtifactStore, job: Digest): Promise<number> {
+  const outputs = await store.listJobOutputs(job)
+  const statistics = outputs.find(({ name }) => name === 'statistics')
+  if (!statistics) return 0
+  const events = await store.listJobEvents(job, 0, 10_000)
+  const published = events.find(({ event }) => event.kind === 'round-published' && event.step === 'statistics')!.event
+  if (published.kind !== 'round-published') throw new Error('found by its kind')
+  const { exampleCount } = JSON.parse(new TextDecoder().decode(await artifacts.get(statistics.digest)))
+  expect(exampleCount).toBe(published.contributors.reduce((sum, holder) => sum + recordsOf.get(holder)!, 0))
+  return 1
+}
+
 describe(`processes that are killed at random moments (SLUICE_KILL_SEED=${SEED})`, () => {
   let total = 0
   it(`publish ${ROUNDS} rounds all the same`, async () => {
@@ -190,6 +207,10 @@ describe(`processes that are killed at random moments (SLUICE_KILL_SEED=${SEED})
       const versions = outputs.filter(({ name }) => name === 'model').map(({ version }) => version)
       expect(versions).toEqual(Array.from({ length: ROUNDS_PER_JOB + 1 }, (_, i) => i))
     }
+    const { artifacts } = storesOver(await openDirectoryBlobStore(state))
+    let counted = 0
+    for (const { job } of jobs) counted += await expectExactCount(store, artifacts, job)
+    expect(counted).toBeGreaterThan(0)
     await store.close()
     expect(readdirSync(join(state, 'spool'))).toEqual([])
     const abandoned = rounds.length - total

@@ -174,7 +174,7 @@ export class InProcessVenue {
   async #uploadOnce(plan: string, holder: string, source: PayloadSource): Promise<PayloadReference> {
     // As the server does: what is not due now is not taken in.
     const parameters = this.openRounds.expectedPayload(plan, holder)
-    if (!parameters) throw new WireError('upload-refused', 'Nothing is due.')
+    if (!parameters) throw notDue()
     const stored = await this.spool.stat(plan, holder)
     if (stored) return stored
     const writer = await this.spool.open(plan, holder, parameters)
@@ -183,6 +183,7 @@ export class InProcessVenue {
         await writer.append(chunk)
         this.uploadedChunks++
       }
+      if (!this.openRounds.expectedPayload(plan, holder)) throw notDue()
       return await writer.commit()
     } finally {
       await writer.close()
@@ -279,4 +280,8 @@ export class InProcessVenue {
     await this.#stack.disposeAsync()
     await rm(this.directory, { recursive: true })
   }
+}
+
+function notDue(): WireError {
+  return new WireError('upload-refused', 'Nothing is due.')
 }
