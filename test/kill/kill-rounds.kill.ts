@@ -18,6 +18,7 @@ import { openCoordinatorStore } from '../../src/store/coordinator-store.ts'
 import { openDirectoryBlobStore } from '../../src/store/directory-blob-store.ts'
 import { storesOver } from '../../src/store/stores-over.ts'
 import { JobsConnection } from '../../src/wire/jobs-client.ts'
+import { type CoordinatorDatabase, databaseOfProcesses } from '../support/coordinator-database.ts'
 import { runSluice } from '../support/processes.ts'
 import { recordsOf } from '../support/watched-venue.ts'
 
@@ -50,6 +51,7 @@ const random = randomFrom(SEED)
 const between = ([low, high]: readonly [number, number]) => low + random() * (high - low)
 
 let root: string
+let database: CoordinatorDatabase
 const commands = new Map<string, string[]>()
 const running = new Map<string, SluiceProcess>()
 const everyProcess: SluiceProcess[] = []
@@ -71,6 +73,7 @@ beforeAll(async () => {
     `${readFileSync(config, 'utf8')}reconnectGraceMs: 5000\ngatherMs: 5000\ncommitteeTimeoutMs: 10000\n`,
   )
   commands.set('coordinator', ['coordinator', 'start', '--directory', venueDirectory])
+  database = await databaseOfProcesses(join(venueDirectory, 'state'))
   await start('coordinator').ready('listening')
   await joinHeartVenue(root)
   for (const { name } of heartHospitals) commands.set(name, ['holder', 'start', '--directory', join(root, name)])
@@ -78,6 +81,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await Promise.all(everyProcess.map((each) => each.stop()))
+  await database?.drop()
   rmSync(root, { recursive: true, force: true })
 })
 
@@ -190,7 +194,7 @@ describe(`processes that are killed at random moments (SLUICE_KILL_SEED=${SEED})
     })
     await Promise.all([...running.values()].map((each) => each.stop()))
     const state = join(root, 'venue/state')
-    const store = await openCoordinatorStore({ directory: join(state, 'database') })
+    const store = await openCoordinatorStore(database.options)
     const jobs: JobRecord[] = await store.listJobs(10_000)
     const rounds: RoundRecord[] = []
     for (const { job } of jobs) rounds.push(...(await store.listRounds(job)))
