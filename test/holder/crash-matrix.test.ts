@@ -67,6 +67,7 @@ const JOURNAL_READS: readonly string[] = [
   'findVerified',
   'hasWrongSum',
   'livePlansOf',
+  'readLostMemory',
   'readWitnessState',
 ]
 
