@@ -194,6 +194,8 @@ describe('a holder', () => {
       expect(writes, what).toContain(death.write)
       expect(await watched.expectWellEnded(job, what)).toBe(true)
       expect(events.at(-1), what).toEqual({ kind: 'job-state', state: 'completed' })
+      // It meets no word of its own that it does not have on its disk.
+      expect(venue.journalOf(VICTIM).readLostMemory(), what).toBeUndefined()
       const others = venue.parties.map(({ keys }) => keys.holder).filter((holder) => holder !== VICTIM)
       for (const event of events) {
         if (event.kind !== 'round-published') continue
