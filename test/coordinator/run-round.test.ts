@@ -606,7 +606,7 @@ describe('the log of a round', () => {
     )
     const { contributors } = await run()
     expect(contributors).toEqual(without('bern', 'zurich'))
-    expect(namedBeyondDuty()).toEqual(['bern log-rolled-back', 'zurich malformed-message'])
+    expect(namedBeyondDuty()).toEqual(['bern log-rolled-back', 'zurich memory-lost'])
     expect(notes.find(({ holder }) => holder === 'bern')?.reason).toContain('restore the newest backup')
   })
 })

@@ -63,10 +63,11 @@ afterEach(() => {
   rmSync(directory, { recursive: true })
 })
 
-/** As after a contribution, or a look at the plan. */
+/** As after a contribution. */
 function acceptPlan(): void {
   const { plan, planDigest, planEnvelope } = sealed.round
   journal.accept(planDigest, planEnvelope, { job: plan.job, question: questionOf(plan), dataset: 'heart' })
+  journal.claimContribution(planDigest)
 }
 
 /** The first party's node over the journal as it stands; parts that only contributing needs are absent. */
@@ -108,7 +109,7 @@ function restartNode(): HolderAgent {
   return startNode()
 }
 
-/** The same node with an empty disk: what its own memory held back is gone. */
+/** The same node as it was when it had contributed: what its own memory held back since then is gone. */
 function rollBackNode(): HolderAgent {
   journal.close()
   rmSync(directory, { recursive: true })
@@ -237,7 +238,7 @@ describe('a holder node on the committee', () => {
     const node = startNode()
     expect(codeOf(await endorse(node, second))).toBe('not-in-log')
     expect(codeOf(await endorse(node))).toBe('accepted')
-    // Rolled back to nothing it meets its own share check; to before its endorsement, the first manifest.
+    // Rolled back to its contribution it meets its own share check; to before its endorsement, the first manifest.
     expect(codeOf(await endorse(rollBackNode(), second))).toBe('memory-lost')
     const rolledBack = rollBackNode()
     journal.claimCandidates(planDigest, statementDigest(candidates!))
@@ -251,6 +252,18 @@ describe('a holder node on the committee', () => {
     const hiding = await TestLog.create()
     await hiding.append([planEnvelope, candidates!, ...others, hidden])
     expect(codeOf(await endorse(rollBackNode(), hidden, { of: hiding }))).toBe('accepted')
+  })
+
+  it('notices by a contribution of its own that its disk was put back to before it, at every duty, and does none any more', async () => {
+    await logSealed()
+    for (const duty of [check, endorse, (node: HolderAgent) => node.handle(answer())]) {
+      rollBackNode()
+      journal.claimCandidates(sealed.round.planDigest, statementDigest(sealed.round.candidates!))
+      journal.database.exec('UPDATE rounds SET contributed = 0')
+      expect(codeOf(await duty(startNode()))).toBe('memory-lost')
+      expect(journal.readLostMemory()).toContain('contribution')
+      expect(codeOf(await restartNode().handle(abandon()))).toBe('memory-lost')
+    }
   })
 
   it('trusts no log any more of which it has seen two histories, after a restart too', async () => {
@@ -297,7 +310,7 @@ describe('a holder node on the committee', () => {
     // What they would have hidden.
     expect(codeOf(await check(startNode()))).toBe('round-abandoned')
     expect(codeOf(await endorse(startNode()))).toBe('round-abandoned')
-    expect(remembered()).toMatchObject({ contributed: false, answered: false })
+    expect(remembered()).toMatchObject({ answered: false })
   })
 
   it('endorses no manifest that is over other candidates than those that it has checked', async () => {

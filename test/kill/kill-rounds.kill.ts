@@ -226,6 +226,8 @@ describe(`processes that are killed at random moments (SLUICE_KILL_SEED=${SEED})
     const count = (event: string) => lines.filter((line) => line.event === event).length
     expect(count('wrong-sum')).toBe(0)
     expect(count('log-forked')).toBe(0)
+    // What a holder said was on its disk before: one that was killed never takes itself for a copy.
+    expect(lines.filter(({ code }) => code === 'memory-lost')).toEqual([])
     expect(count('sum-verified')).toBeGreaterThan(total)
     console.info(`${count('sum-verified')} sums verified, ${count('sum-unverified')} not`)
   })
