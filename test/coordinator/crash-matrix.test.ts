@@ -60,8 +60,11 @@ async function start(life = new CrashingLife()) {
     'listStatements',
     'listUnfinishedJobs',
     'loadRound',
+    'listFoldParts',
+    'onFoldChange',
     'onJobChange',
     'readQueue',
+    'readSealedSet',
   ]
   const ownStore = life.through('store', { ...store, log }, storeReads, subjectOf)
   const parts: Parts = {
