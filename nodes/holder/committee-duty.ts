@@ -10,12 +10,13 @@ import {
   type MemberKeys,
   type MemberRound,
 } from '../../src/protocol/committee-member.ts'
+import { contributionStatement } from '../../src/protocol/contribution.ts'
 import { signDealing } from '../../src/protocol/dealing.ts'
 import type { HolderReply, HolderRequest } from '../../src/protocol/holder-messages.ts'
 import { openSharesOf } from '../../src/protocol/opened-shares.ts'
 import { questionOf } from '../../src/protocol/question.ts'
 import { openRoundCheckpoint, type RoundLog, readRoundLog } from '../../src/protocol/round-log.ts'
-import { type RoundPlan, roundPlanStatement } from '../../src/protocol/round-plan.ts'
+import { findMember, type RoundPlan, roundPlanStatement } from '../../src/protocol/round-plan.ts'
 import { shareCheckStatement } from '../../src/protocol/share-check.ts'
 import { bodiesOf, parseStatement, readStatement } from '../../src/protocol/statement.ts'
 import { accepted, refused, type Verdict } from '../../src/sluice-error.ts'
@@ -64,13 +65,15 @@ export class CommitteeDuty {
     const log = this.#readLog(round.plan, known, request)
     if (!log.ok) return log
     if (log.value.kind === 'known-size') return accepted(log.value)
-    const { contributions, shares } = this.#work(round)
+    const contributions = await this.#contributionsTo(round, known)
+    if (!contributions.ok) return contributions
+    const { shares } = this.#work(round)
     const { roundLog } = log.value
     const checked = await checkShares(
       round,
       request.candidates,
       roundLog,
-      await contributions,
+      contributions.value,
       coordinatorKey,
       keys,
       shares.openShares,
@@ -111,9 +114,10 @@ export class CommitteeDuty {
     const log = this.#readLog(round.plan, known, request)
     if (!log.ok) return log
     if (log.value.kind === 'known-size') return accepted(log.value)
-    const contributions = await this.#work(round).contributions
+    const contributions = await this.#contributionsTo(round, known)
+    if (!contributions.ok) return contributions
     const { roundLog } = log.value
-    const endorsed = endorseManifest(round, request.manifest, roundLog, contributions, coordinatorKey, keys)
+    const endorsed = endorseManifest(round, request.manifest, roundLog, contributions.value, coordinatorKey, keys)
     if (!endorsed.ok) return endorsed
     const { endorsedManifest } = endorsed.value.round
     if (!journal.claimManifest(request.planDigest, endorsedManifest!, false)) return boundOtherwise()
@@ -122,12 +126,14 @@ export class CommitteeDuty {
 
   async answer({ planDigest, certificate }: RequestOf<'answer'>): Promise<Answer> {
     const { coordinatorKey, keys, journal } = this.#parts
-    const { round } = this.#memberRound(planDigest)
-    const { contributions, shares } = this.#work(round)
+    const { round, known } = this.#memberRound(planDigest)
+    const contributions = await this.#contributionsTo(round, known)
+    if (!contributions.ok) return contributions
+    const { shares } = this.#work(round)
     const answered = await answerCertificate(
       round,
       certificate,
-      await contributions,
+      contributions.value,
       coordinatorKey,
       keys,
       shares.openShares,
@@ -192,6 +198,19 @@ export class CommitteeDuty {
     return accepted({ kind: 'log', roundLog: read.value })
   }
 
+  /** The contributions to a round. One of its own that the journal does not have is the word of a node that this one was. */
+  async #contributionsTo(
+    round: MemberRound,
+    { contributed }: JournalRound,
+  ): Promise<Verdict<readonly Envelope[], 'memory-lost'>> {
+    const contributions = await this.#work(round).contributions
+    const { keys, journal } = this.#parts
+    if (contributed || !contributions.some((envelope) => isContributionTo(round, envelope, keys))) {
+      return accepted(contributions)
+    }
+    return loseMemory(journal, 'a contribution of its stands in a round, of which it knows nothing')
+  }
+
   /** Contributions are fetched once, boxes are opened once, for all duties of a round. */
   #work({ planDigest, plan }: MemberRound): RoundInWork {
     const known = this.#inWork.get(planDigest)
@@ -205,6 +224,14 @@ export class CommitteeDuty {
     for (const oldest of [...this.#inWork.keys()].slice(0, -ROUNDS_IN_WORK)) this.forget(oldest)
     return work
   }
+}
+
+/** Whether a contribution to the round is this member's own, by its signature. */
+function isContributionTo({ plan, planDigest }: MemberRound, envelope: Envelope, { holder }: MemberKeys): boolean {
+  const ownKey = findMember(plan, holder)?.statementKey
+  if (ownKey === undefined) return false
+  const read = readStatement(contributionStatement, envelope, ownKey)
+  return read.ok && read.value.plan === planDigest
 }
 
 function boundOtherwise(): Answer {

@@ -36,8 +36,8 @@ export const limits = {
   specificationBytes: 1024 * 1024,
 } as const
 
-/** The version of proto/sluice that this code speaks. */
-export const PROTOCOL_VERSION = '1'
+/** The version of proto/sluice that this code speaks: another one with each change that the older side does not understand. */
+export const PROTOCOL_VERSION = '2'
 
 /** HTTP/2 pings: a half-open connection is noticed within about half a minute. */
 export const keepalive = { timeMs: 20_000, timeoutMs: 10_000 } as const

@@ -16,7 +16,6 @@ import { attack } from '../support/attack.ts'
 import { HoldersUnderAttack } from '../support/holders-under-attack.ts'
 import {
   acceptedOf,
-  checkRoundShares,
   codeOf,
   coordinatorKey,
   createParty,
@@ -53,8 +52,7 @@ async function collectedRound() {
 
 async function checkedRound() {
   const { log, collected, contributions } = await collectedRound()
-  const checked = await checkRoundShares(collected, venue.parties)
-  await log.append([checked.candidates!])
+  const checked = await venue.checkShares(log, collected)
   return { log, checked, contributions }
 }
 

@@ -15,7 +15,6 @@ import { attack, limit } from '../support/attack.ts'
 import { HoldersUnderAttack } from '../support/holders-under-attack.ts'
 import {
   acceptedOf,
-  checkRoundShares,
   codeOf,
   coordinatorKey,
   createParties,
@@ -155,9 +154,9 @@ attack({
     const planned = venue.createPlan(job)
     await log.append([job, planned.planEnvelope])
     const collected = await venue.collect(log, planned, job)
-    const checked = await checkRoundShares(collected, venue.parties)
+    const checked = await venue.checkShares(log, collected)
     const round = acceptedOf(sealRound(checked, coordinatorKey, NOW))
-    await log.append([round.candidates!, ...orderedChecks(round), round.manifest!])
+    await log.append([...orderedChecks(round), round.manifest!])
     const certificate = endorseWith(round.manifest!, venue.parties)
     const [first, second] = venue.seated(round)
     const { planDigest, planEnvelope } = round
@@ -357,7 +356,7 @@ limit({
     const log = await TestLog.create()
     const planned = venue.createPlan(job)
     await log.append([job, planned.planEnvelope])
-    const checked = await checkRoundShares(await venue.collect(log, planned, job), venue.parties)
+    const checked = await venue.checkShares(log, await venue.collect(log, planned, job))
     const round = acceptedOf(sealRound(checked, coordinatorKey, NOW))
     const certificate = endorseWith(round.manifest!, venue.parties)
     const [member] = venue.seated(round)

@@ -33,8 +33,8 @@ import { loadVenue } from '../../src/cli/venue-files.ts'
 import { createAuthority, issueCertificate } from '../../src/crypto/certificates.ts'
 import { signCheckpoint } from '../../src/log/checkpoint.ts'
 import { encodeWitnessState } from '../../src/log/witness-state.ts'
-import { openPgliteDatabase } from '../../src/store/pglite-database.ts'
 import { joinKeyAndCertificate } from '../../src/wire/credentials.ts'
+import { type CoordinatorDatabase, databaseOfProcesses } from '../support/coordinator-database.ts'
 import { runSluice } from '../support/processes.ts'
 import { editYaml } from '../support/test-venue.ts'
 
@@ -42,6 +42,7 @@ const VENUE = 'heart.demo'
 const HOUR_MS = 3_600_000
 
 let root: string
+let database: CoordinatorDatabase
 let coordinator: SluiceProcess
 let logUrl: string
 const at = (...path: string[]) => join(root, ...path)
@@ -71,13 +72,15 @@ async function broken(file: string, change: () => void | Promise<void>, look: ()
   }
 }
 
-const doctor = (name: string, options: DoctorOptions = {}) => runDoctor(at(name), { logUrl, ...options })
+const doctor = (name: string, options: DoctorOptions = {}) =>
+  runDoctor(at(name), { logUrl, databaseUrl: database.options.databaseUrl, ...options })
 const of = (diagnoses: readonly Diagnosis[], check: string) => diagnoses.find((each) => each.check === check)
 const statesOf = (diagnoses: readonly Diagnosis[]) =>
   Object.fromEntries(diagnoses.map(({ check, state }) => [check, state]))
 
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'sluice-doctor-'))
+  database = await databaseOfProcesses(at('venue/state'))
   await foundHeartVenue(root)
   await startCoordinator()
   const { config } = await loadVenue(at('venue'))
@@ -86,6 +89,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await coordinator.stop()
+  await database.drop()
   rmSync(root, { recursive: true })
 })
 
@@ -241,7 +245,8 @@ describe('the doctor of a venue', () => {
     for (const field of ['listen', 'enrolListen', 'logListen', 'adminListen']) {
       expect(of(found, `port ${field}`)!.found, field).toContain("served by this party's process")
     }
-    expect(of(found, 'database')!.found).toContain('which runs')
+    // A server takes a second client, the embedded database does not.
+    expect(of(found, 'database')!.found).toContain(database.options.databaseUrl ? 'answers' : 'which runs')
     expect(statesOf(found)).toMatchObject({ readiness: 'ok', address: 'ok', enrolAddress: 'ok' })
   })
 
@@ -315,9 +320,9 @@ describe('the doctor of a venue', () => {
   })
 
   it('tells a database that a newer release has migrated', async () => {
-    const database = await openPgliteDatabase(at('venue/state/database'))
-    await database.query('INSERT INTO schema_migrations (version, name) VALUES (99, $1)', ['from-the-future'])
-    await database.close()
+    const opened = await database.open()
+    await opened.query('INSERT INTO schema_migrations (version, name) VALUES (99, $1)', ['from-the-future'])
+    await opened.close()
     const found = of(await doctor('venue'), 'database')!
     expect(found).toMatchObject({ state: 'fail', found: expect.stringContaining('version 99') })
     expect(found.todo).toContain('newer release')

@@ -2,17 +2,31 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { heartJob } from '../../nodes/examples/heart/jobs.ts'
 import type { JobEvent } from '../../src/coordinator/ports.ts'
+import type { Digest } from '../../src/crypto/digest.ts'
+import { statementDigest } from '../../src/crypto/envelope.ts'
 import { type CollectionRule, parseJobSpecification } from '../../src/learning/job-specification.ts'
-import type { HolderRequest } from '../../src/protocol/holder-messages.ts'
+import type { HolderReply, HolderRequest } from '../../src/protocol/holder-messages.ts'
+import type { Verdict } from '../../src/sluice-error.ts'
 import { InProcessVenue } from '../support/in-process-venue.ts'
 
 let venue: InProcessVenue
+/** Per holder: what it waits for before the first byte of its ciphertext leaves. */
+const beforeUpload = new Map<string, (plan: Digest) => Promise<unknown> | undefined>()
 let coordinator: ReturnType<InProcessVenue['startCoordinator']>
 beforeAll(async () => {
-  venue = await InProcessVenue.open()
+  venue = await InProcessVenue.open(({ coordinator, member }) => {
+    const upload: typeof coordinator.upload = async (plan, source, until) => {
+      await beforeUpload.get(member.holder)?.(plan)
+      return coordinator.upload(plan, source, until)
+    }
+    return { coordinator: { ...coordinator, upload } }
+  })
   coordinator = venue.startCoordinator()
 })
-afterEach(() => venue.interferences.clear())
+afterEach(() => {
+  venue.interferences.clear()
+  beforeUpload.clear()
+})
 afterAll(async () => {
   coordinator.coordinator.stop()
   await coordinator.stopped
@@ -38,26 +52,25 @@ async function run(collection: CollectionRule | undefined, onEvent: (event: JobE
 
 const completed = { kind: 'job-state', state: 'completed' }
 
-/** Has a holder keep its contributions to the first round back until `until`. */
-function holdBack(holder: string, until: Promise<unknown>): { readonly answers: Promise<unknown>[] } {
-  const answers: Promise<unknown>[] = []
-  let first: string | undefined
-  venue.interferences.set(holder, async (request, answer) => {
-    if (request.kind !== 'contribute') return answer()
-    first ??= JSON.stringify(request.plan)
-    if (JSON.stringify(request.plan) !== first) return answer()
-    await until
-    const late = answer()
-    answers.push(late)
-    return late
+/** Has a holder keep the ciphertext of the first round that it is asked for back until `until`. @returns what it answers to that plan */
+function holdBack(holder: string, until: Promise<unknown>): Promise<Verdict<HolderReply, string>>[] {
+  const answers: Promise<Verdict<HolderReply, string>>[] = []
+  let first: Digest | undefined
+  beforeUpload.set(holder, (plan) => (plan === first ? until : undefined))
+  venue.interferences.set(holder, (request, answer) => {
+    const reply = answer()
+    if (request.kind !== 'contribute') return reply
+    first ??= statementDigest(request.plan)
+    if (statementDigest(request.plan) === first) answers.push(reply)
+    return reply
   })
-  return { answers }
+  return answers
 }
 
 describe('a round whose job has a quorum', () => {
   it('closes after the grace without those who are late; what they send then is refused before a byte of it is taken', async () => {
     const published = Promise.withResolvers<void>()
-    const { answers } = holdBack('hungary', published.promise)
+    const answers = holdBack('hungary', published.promise)
     const before = venue.uploadedChunks
     let afterFirst = 0
     const { contributors, named, end } = await run({ quorum: 3, graceMs: 100 }, (event) => {
@@ -71,7 +84,7 @@ describe('a round whose job has a quorum', () => {
     // It was asked again, and came in time.
     expect(contributors.at(-1)).toEqual(NAMES)
     // Refused by the server, which had taken in three ciphertexts of one chunk.
-    expect(await answers[0]).toMatchObject({ ok: false, code: 'upload-refused' })
+    expect((await Promise.all(answers)).at(-1)).toMatchObject({ ok: false, code: 'upload-refused' })
     expect(afterFirst).toBe(3)
   })
 

@@ -1,12 +1,14 @@
 /**
  * A coordinator that dies at each of its durable writes, and the one that follows it over the same store. Which writes there are is
- * found out by a round that nothing disturbs: one that is added to the code is in the matrix.
+ * found out by a round that nothing disturbs: one that is added to the code is in the matrix. Of each kind of write (method, and
+ * statement, phase or event) the first has each fate here; with SLUICE_CRASH_MATRIX=whole every one has (`npm run test:crash`).
  */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { heartJob } from '../../nodes/examples/heart/jobs.ts'
 import { Coordinator } from '../../src/coordinator/coordinator.ts'
+import { SCHEDULING_DEFAULTS } from '../../src/coordinator/job-scheduler.ts'
 import type { JobEvent } from '../../src/coordinator/ports.ts'
 import { openTransparencyLog } from '../../src/coordinator/transparency-log.ts'
 import type { Digest } from '../../src/crypto/digest.ts'
@@ -23,6 +25,9 @@ const { spool } = venue
 afterAll(() => venue.close())
 
 type Parts = InProcessVenue['parts']
+
+/** What a claim that was reported as failed costs. */
+const LEASE_MS = 3000
 
 const kindOf = ({ payloadType }: Envelope) => /v1\.([a-z-]+)\+json/.exec(payloadType)![1]
 
@@ -41,8 +46,6 @@ async function start(life = new CrashingLife()) {
   const { store, openings, artifacts, holders }: Parts = venue.parts
   const log = life.through('log', store.log, ['readCommit', 'readCheckpoint', 'readTile', 'findPositions'])
   const storeReads: (keyof typeof store)[] = [
-    // Of a round of one part there is nothing to claim; looking whether there is comes at no time of its own.
-    'claimFoldPart',
     'findJob',
     'findPayload',
     'findProposedStatement',
@@ -57,7 +60,11 @@ async function start(life = new CrashingLife()) {
     'listStatements',
     'listUnfinishedJobs',
     'loadRound',
+    'listFoldParts',
     'onFoldChange',
+    'onJobChange',
+    'readQueue',
+    'readSealedSet',
   ]
   const ownStore = life.through('store', { ...store, log }, storeReads, subjectOf)
   const parts: Parts = {
@@ -66,6 +73,7 @@ async function start(life = new CrashingLife()) {
     log: await openTransparencyLog(ownStore, logSigner),
     openings: life.through('openings', openings, ['plans', 'read', 'stat']),
     artifacts: life.through('artifacts', artifacts, ['get', 'read']),
+    scheduling: { ...SCHEDULING_DEFAULTS, leaseMs: LEASE_MS, retryFirstMs: 100 },
     holders: life.through('holders', holders, ['ask', 'connected']),
   }
   const faults: unknown[] = []
@@ -94,6 +102,12 @@ async function awaitStatistics(coordinator: Coordinator, job: Digest): Promise<J
     if (event.kind === 'job-state' && event.state === 'failed') break
   }
   return events
+}
+
+/** Cancels a job, and waits for its end: one that another life had is ended when it is taken up. */
+async function end(coordinator: Coordinator, job: Digest): Promise<void> {
+  await coordinator.cancel(job)
+  for await (const _ of coordinator.watch(job, 0, new AbortController().signal));
 }
 
 /** Lives until its death, or as far as it comes with a fault. @returns the job, if it was submitted */
@@ -125,7 +139,7 @@ async function liveThrough(deaths: readonly Death[]) {
   job ??= await submit(last.coordinator)
   const events = await awaitStatistics(last.coordinator, job)
   const writes = [...last.writes]
-  await last.coordinator.cancel(job)
+  await end(last.coordinator, job)
   await last.stop()
   return { job, events, writes, faults: last.faults }
 }
@@ -140,6 +154,8 @@ async function undisturbedWrites(): Promise<string[]> {
 }
 
 const WRITES = await undisturbedWrites()
+const isFirstOfItsKind = (write: string) => !/ #\d+$/.test(write)
+const DYING_AT = process.env.SLUICE_CRASH_MATRIX === 'whole' ? WRITES : WRITES.filter(isFirstOfItsKind)
 
 /** What a round is made of; each is among the writes of the matrix. */
 const ESSENTIAL = [
@@ -170,7 +186,7 @@ describe('a coordinator', () => {
     }
   })
 
-  it.each(WRITES.flatMap((write) => FATES.map((fate): Death => ({ write, fate }))))(
+  it.each(DYING_AT.flatMap((write) => FATES.map((fate): Death => ({ write, fate }))))(
     'whose write $write is $fate is followed by one that ends every round, of one set',
     async (death) => {
       const what = `${death.write} ${death.fate}`
@@ -180,7 +196,8 @@ describe('a coordinator', () => {
       if (death.fate === 'lost' || death.fate === 'kept') expect(isPublished, what).toBe(true)
       else if (!isPublished) expect((await venue.store.findJob(job))?.reason, what).toMatch(/\w/)
       expect(faults, what).toEqual([])
-      expect(spooled(), what).toEqual([])
+      // What the job's last round is still being sent when it ends is forgotten a little later.
+      await expect.poll(spooled, { timeout: 10_000, message: what }).toEqual([])
     },
   )
 })
@@ -200,7 +217,7 @@ describe('a round left by coordinators that die', () => {
       at('store.appendStatements share-check', 'kept'),
       at('store.setRoundPhase sealed', 'lost'),
       at('store.setRoundPhase sealed', 'kept'),
-      at('log.publish', 'kept'),
+      at('store.setRoundPhase certified', 'lost'),
       at('store.setRoundPhase certified', 'kept'),
       at('openings.open', 'kept'),
       at('store.setRoundPhase opened', 'kept'),
@@ -248,7 +265,7 @@ describe('a round left by coordinators that die', () => {
     for (const { keys } of venue.parties) venue.restartHolder(keys.holder)
     const next = await start()
     const events = await awaitStatistics(next.coordinator, job)
-    await next.coordinator.cancel(job)
+    await end(next.coordinator, job)
     await next.stop()
     expect(await watched.expectWellEnded(job, 'all restarted')).toBe(true)
     // Their outboxes have what they sent: every one of them hashes it.

@@ -40,6 +40,7 @@ import { openCoordinatorStore } from '../../src/store/coordinator-store.ts'
 import { openDirectoryBlobStore } from '../../src/store/directory-blob-store.ts'
 import { type BlobStores, storesOver } from '../../src/store/stores-over.ts'
 import { someJob, someStatement } from '../contract/coordinator-fixtures.ts'
+import { type CoordinatorDatabase, coordinatorDatabase } from '../support/coordinator-database.ts'
 import {
   acceptedOf,
   coordinatorKey,
@@ -60,6 +61,7 @@ const { job, envelope: jobEnvelope } = someJob()
 let directory: string
 let scheme: PayloadScheme
 let workers: PayloadWorkers
+let database: CoordinatorDatabase
 let store: CoordinatorStore
 let log: TransparencyLog
 let spool: BlobStores['spool']
@@ -73,7 +75,8 @@ beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'sluice-round-'))
   scheme = await createPayloadScheme()
   workers = await startPayloadWorkers({ threads: 1 })
-  store = await openCoordinatorStore({ directory: join(directory, 'database') })
+  database = await coordinatorDatabase(directory)
+  store = await openCoordinatorStore(database.options)
   log = await openTransparencyLog(store, logSigner)
   ;({ spool, openings } = storesOver(await openDirectoryBlobStore(directory)))
   parties = await createParties([...NAMES, EIGHTH])
@@ -89,6 +92,7 @@ afterAll(async () => {
   for (const node of nodes.values()) node.close()
   scheme.dispose()
   await store.close()
+  await database.drop()
   await workers.close()
   await rm(directory, { recursive: true })
 })
@@ -602,7 +606,7 @@ describe('the log of a round', () => {
     )
     const { contributors } = await run()
     expect(contributors).toEqual(without('bern', 'zurich'))
-    expect(namedBeyondDuty()).toEqual(['bern log-rolled-back', 'zurich malformed-message'])
+    expect(namedBeyondDuty()).toEqual(['bern log-rolled-back', 'zurich memory-lost'])
     expect(notes.find(({ holder }) => holder === 'bern')?.reason).toContain('restore the newest backup')
   })
 })

@@ -63,10 +63,11 @@ afterEach(() => {
   rmSync(directory, { recursive: true })
 })
 
-/** As after a contribution, or a look at the plan. */
+/** As after a contribution. */
 function acceptPlan(): void {
   const { plan, planDigest, planEnvelope } = sealed.round
   journal.accept(planDigest, planEnvelope, { job: plan.job, question: questionOf(plan), dataset: 'heart' })
+  journal.claimContribution(planDigest)
 }
 
 /** The first party's node over the journal as it stands; parts that only contributing needs are absent. */
@@ -108,7 +109,7 @@ function restartNode(): HolderAgent {
   return startNode()
 }
 
-/** The same node with an empty disk: what its own memory held back is gone. */
+/** The same node as it was when it had contributed: what its own memory held back since then is gone. */
 function rollBackNode(): HolderAgent {
   journal.close()
   rmSync(directory, { recursive: true })
@@ -123,7 +124,7 @@ type Evidence = { range?: RangeEvidence; cosigners?: readonly Party[]; of?: Test
 async function askOnLog(
   node: HolderAgent,
   request: { kind: 'check-shares'; candidates: Envelope } | { kind: 'endorse'; manifest: Envelope },
-  { range, cosigners = parties.slice(0, 3), of = log }: Evidence = {},
+  { range, cosigners = parties.slice(1, 4), of = log }: Evidence = {},
 ): Promise<Verdict<HolderReply, string>> {
   const { plan, planDigest } = sealed.round
   const ask = async (oldSize: number) => {
@@ -147,9 +148,10 @@ const abandon = (abandonment = abandonmentOf(sealed.round), plan = sealed.round.
   abandonment,
 })
 
-/** Candidates, checks and manifest as an honest coordinator logs them. */
+/** Candidates, checks and manifest as an honest coordinator logs them; one of the checks is the node's own. */
 async function logSealed(): Promise<void> {
-  const { candidates, manifest } = sealed.round
+  const { planDigest, candidates, manifest } = sealed.round
+  journal.claimCandidates(planDigest, statementDigest(candidates!))
   await log.append([candidates!, ...orderedChecks(sealed.round), manifest!])
 }
 
@@ -189,7 +191,7 @@ describe('a holder node on the committee', () => {
     await log.append([...orderedChecks(sealed.round), sealed.round.manifest!])
     const { plan, planDigest } = sealed.round
     const ask = async (oldSize: number) => {
-      const [checkpoint, range] = [await log.checkpoint(parties, plan, oldSize), await log.range(0)]
+      const [checkpoint, range] = [await log.checkpoint(parties.slice(1), plan, oldSize), await log.range(0)]
       return node.handle({ kind: 'endorse', planDigest, manifest: sealed.round.manifest!, checkpoint, range })
     }
     expect(acceptedOf(await ask(0))).toEqual({ kind: 'known-size', size: 2 })
@@ -200,8 +202,10 @@ describe('a holder node on the committee', () => {
 
   it('refuses another manifest of the round, whether it had endorsed or only answered, after a restart too', async () => {
     const other = forgeManifest(sealed.round, sealed.contributions.slice(0, 3))
-    await logSealed()
     for (const bind of [endorse, (node: HolderAgent) => node.handle(answer())]) {
+      log = await TestLog.create()
+      await log.append([sealed.round.planEnvelope])
+      await logSealed()
       expect(codeOf(await bind(startNode()))).toBe('accepted')
       const restarted = restartNode()
       expect(codeOf(await endorse(restarted, other))).toBe('other-manifest-endorsed')
@@ -228,17 +232,38 @@ describe('a holder node on the committee', () => {
 
   it('endorses the first manifest of the log and no second, also when its disk was rolled back', async () => {
     await logSealed()
+    const { planDigest, planEnvelope, candidates, manifest } = sealed.round
     const second = forgeManifest(sealed.round, sealed.contributions, { sealedAt: '2026-03-01T12:00:01.000Z' })
     await log.append([second])
-    for (const start of [startNode, rollBackNode]) {
-      const node = start()
-      expect(codeOf(await endorse(node, second))).toBe('not-in-log')
-      expect(codeOf(await endorse(node))).toBe('accepted')
-    }
-    // In a log that hides the first, a member without memory would sign the second: its witnesses must not cosign that.
+    const node = startNode()
+    expect(codeOf(await endorse(node, second))).toBe('not-in-log')
+    expect(codeOf(await endorse(node))).toBe('accepted')
+    // Rolled back to its contribution it meets its own share check; to before its endorsement, the first manifest.
+    expect(codeOf(await endorse(rollBackNode(), second))).toBe('memory-lost')
+    const rolledBack = rollBackNode()
+    journal.claimCandidates(planDigest, statementDigest(candidates!))
+    expect(codeOf(await endorse(rolledBack, second))).toBe('not-in-log')
+    expect(codeOf(await endorse(rolledBack, manifest))).toBe('accepted')
+    // In a log that hides the first, and the member's own check, one without memory would sign the second: witnesses must not cosign that.
+    const own = parties[0].member.statementKey
+    const others = orderedChecks(sealed.round).filter((envelope) => !isSignedBy(envelope, own))
+    const checks = others.map((envelope) => statementDigest(envelope))
+    const hidden = forgeManifest(sealed.round, sealed.contributions, { sealedAt: '2026-03-01T12:00:01.000Z', checks })
     const hiding = await TestLog.create()
-    await hiding.append([sealed.round.planEnvelope, sealed.round.candidates!, ...orderedChecks(sealed.round), second])
-    expect(codeOf(await endorse(rollBackNode(), second, { of: hiding }))).toBe('accepted')
+    await hiding.append([planEnvelope, candidates!, ...others, hidden])
+    expect(codeOf(await endorse(rollBackNode(), hidden, { of: hiding }))).toBe('accepted')
+  })
+
+  it('notices by a contribution of its own that its disk was put back to before it, at every duty, and does none any more', async () => {
+    await logSealed()
+    for (const duty of [check, endorse, (node: HolderAgent) => node.handle(answer())]) {
+      rollBackNode()
+      journal.claimCandidates(sealed.round.planDigest, statementDigest(sealed.round.candidates!))
+      journal.database.exec('UPDATE rounds SET contributed = 0')
+      expect(codeOf(await duty(startNode()))).toBe('memory-lost')
+      expect(journal.readLostMemory()).toContain('contribution')
+      expect(codeOf(await restartNode().handle(abandon()))).toBe('memory-lost')
+    }
   })
 
   it('trusts no log any more of which it has seen two histories, after a restart too', async () => {
@@ -285,7 +310,7 @@ describe('a holder node on the committee', () => {
     // What they would have hidden.
     expect(codeOf(await check(startNode()))).toBe('round-abandoned')
     expect(codeOf(await endorse(startNode()))).toBe('round-abandoned')
-    expect(remembered()).toMatchObject({ contributed: false, answered: false })
+    expect(remembered()).toMatchObject({ answered: false })
   })
 
   it('endorses no manifest that is over other candidates than those that it has checked', async () => {

@@ -11,8 +11,8 @@ import type { JobEvent } from '../../src/coordinator/ports.ts'
 import { addCosignatures } from '../../src/log/cosignature.ts'
 import { witnessKey } from '../../src/protocol/round-log.ts'
 import { InProcessVenue } from '../support/in-process-venue.ts'
-import { acceptedOf } from '../support/round-fixtures.ts'
-import { logKey } from '../support/test-log.ts'
+import { acceptedOf, makePlan } from '../support/round-fixtures.ts'
+import { logKey, TestLog } from '../support/test-log.ts'
 
 const VICTIM = 'hungary'
 let venue: InProcessVenue
@@ -99,6 +99,29 @@ describe('a disk that is put back to an earlier state', () => {
     expect(codes).toContain('memory-lost')
     next.coordinator.stop()
     await next.stopped
+  })
+})
+
+describe('a coordinator whose database is put back to an earlier state', () => {
+  it('is not taken for the holder’s own loss: it knows more of the log than it is shown, and sees the fork that comes of it', async () => {
+    const party = venue.parties.find(({ keys }) => keys.holder === VICTIM)!
+    const journal = new HolderJournal(join(backups, 'witness'))
+    const follower = new LogFollower(logKey, party.member, party.keys.statementKey, journal)
+    const plan = makePlan(venue.parties)
+    const entry = (text: string) => [new TextEncoder().encode(text)]
+    const log = await TestLog.create()
+    await log.appendBytes(entry('before the backup'))
+    acceptedOf(follower.follow(await log.checkpoint([], plan), new Date()))
+    const restored = await log.fork()
+    await log.appendBytes(entry('lost with the database'))
+    acceptedOf(follower.follow(await log.checkpoint([], plan, 1), new Date()))
+    // With its own cosignature, too, of what it cosigned then.
+    const older = await restored.checkpoint([party], plan)
+    expect(acceptedOf(follower.follow(older, new Date()))).toEqual({ kind: 'known-size', size: 2 })
+    await restored.appendBytes(entry('instead'))
+    expect(follower.follow(await restored.checkpoint([], plan, 2), new Date())).toMatchObject({ code: 'log-forked' })
+    expect(journal.readLostMemory()).toBeUndefined()
+    journal.close()
   })
 })
 

@@ -12,10 +12,15 @@ import { heartJob } from '../../nodes/examples/heart/jobs.ts'
 import { SluiceProcess } from '../../src/cli/demo/demo-processes.ts'
 import { foundHeartVenue, joinHeartVenue } from '../../src/cli/demo/demo-venue.ts'
 import { loadResearcher, loadVenue } from '../../src/cli/venue-files.ts'
-import type { JobRecord, RoundRecord } from '../../src/coordinator/ports.ts'
+import type { ArtifactStore, CoordinatorStore, JobRecord, RoundRecord } from '../../src/coordinator/ports.ts'
+import type { Digest } from '../../src/crypto/digest.ts'
 import { openCoordinatorStore } from '../../src/store/coordinator-store.ts'
+import { openDirectoryBlobStore } from '../../src/store/directory-blob-store.ts'
+import { storesOver } from '../../src/store/stores-over.ts'
 import { JobsConnection } from '../../src/wire/jobs-client.ts'
+import { type CoordinatorDatabase, databaseOfProcesses } from '../support/coordinator-database.ts'
 import { runSluice } from '../support/processes.ts'
+import { recordsOf } from '../support/watched-venue.ts'
 
 const ROUNDS = Number(process.env.SLUICE_KILL_ROUNDS ?? 200)
 const SEED = Number(process.env.SLUICE_KILL_SEED ?? Date.now() % 1_000_000)
@@ -46,6 +51,7 @@ const random = randomFrom(SEED)
 const between = ([low, high]: readonly [number, number]) => low + random() * (high - low)
 
 let root: string
+let database: CoordinatorDatabase
 const commands = new Map<string, string[]>()
 const running = new Map<string, SluiceProcess>()
 const everyProcess: SluiceProcess[] = []
@@ -67,6 +73,7 @@ beforeAll(async () => {
     `${readFileSync(config, 'utf8')}reconnectGraceMs: 5000\ngatherMs: 5000\ncommitteeTimeoutMs: 10000\n`,
   )
   commands.set('coordinator', ['coordinator', 'start', '--directory', venueDirectory])
+  database = await databaseOfProcesses(join(venueDirectory, 'state'))
   await start('coordinator').ready('listening')
   await joinHeartVenue(root)
   for (const { name } of heartHospitals) commands.set(name, ['holder', 'start', '--directory', join(root, name)])
@@ -74,6 +81,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await Promise.all(everyProcess.map((each) => each.stop()))
+  await database?.drop()
   rmSync(root, { recursive: true, force: true })
 })
 
@@ -151,6 +159,19 @@ async function runOneJob(): Promise<number> {
   }
 }
 
+/** The count of examples in a job's statistics is that of the very files of those who contributed. @returns 1 if it has statistics */
+async function expectExactCount(store: CoordinatorStore, artifacts: ArtifactStore, job: Digest): Promise<number> {
+  const outputs = await store.listJobOutputs(job)
+  const statistics = outputs.find(({ name }) => name === 'statistics')
+  if (!statistics) return 0
+  const events = await store.listJobEvents(job, 0, 10_000)
+  const published = events.find(({ event }) => event.kind === 'round-published' && event.step === 'statistics')!.event
+  if (published.kind !== 'round-published') throw new Error('found by its kind')
+  const { exampleCount } = JSON.parse(new TextDecoder().decode(await artifacts.get(statistics.digest)))
+  expect(exampleCount).toBe(published.contributors.reduce((sum, holder) => sum + recordsOf.get(holder)!, 0))
+  return 1
+}
+
 describe(`processes that are killed at random moments (SLUICE_KILL_SEED=${SEED})`, () => {
   let total = 0
   it(`publish ${ROUNDS} rounds all the same`, async () => {
@@ -173,7 +194,7 @@ describe(`processes that are killed at random moments (SLUICE_KILL_SEED=${SEED})
     })
     await Promise.all([...running.values()].map((each) => each.stop()))
     const state = join(root, 'venue/state')
-    const store = await openCoordinatorStore({ directory: join(state, 'database') })
+    const store = await openCoordinatorStore(database.options)
     const jobs: JobRecord[] = await store.listJobs(10_000)
     const rounds: RoundRecord[] = []
     for (const { job } of jobs) rounds.push(...(await store.listRounds(job)))
@@ -190,6 +211,10 @@ describe(`processes that are killed at random moments (SLUICE_KILL_SEED=${SEED})
       const versions = outputs.filter(({ name }) => name === 'model').map(({ version }) => version)
       expect(versions).toEqual(Array.from({ length: ROUNDS_PER_JOB + 1 }, (_, i) => i))
     }
+    const { artifacts } = storesOver(await openDirectoryBlobStore(state))
+    let counted = 0
+    for (const { job } of jobs) counted += await expectExactCount(store, artifacts, job)
+    expect(counted).toBeGreaterThan(0)
     await store.close()
     expect(readdirSync(join(state, 'spool'))).toEqual([])
     const abandoned = rounds.length - total
@@ -201,6 +226,8 @@ describe(`processes that are killed at random moments (SLUICE_KILL_SEED=${SEED})
     const count = (event: string) => lines.filter((line) => line.event === event).length
     expect(count('wrong-sum')).toBe(0)
     expect(count('log-forked')).toBe(0)
+    // What a holder said was on its disk before: one that was killed never takes itself for a copy.
+    expect(lines.filter(({ code }) => code === 'memory-lost')).toEqual([])
     expect(count('sum-verified')).toBeGreaterThan(total)
     console.info(`${count('sum-verified')} sums verified, ${count('sum-unverified')} not`)
   })

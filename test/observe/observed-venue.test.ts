@@ -10,6 +10,7 @@ import { foundHeartVenue, joinHeartVenue } from '../../src/cli/demo/demo-venue.t
 import { loadResearcher } from '../../src/cli/venue-files.ts'
 import type { JobEvent } from '../../src/coordinator/ports.ts'
 import { JobsConnection } from '../../src/wire/jobs-client.ts'
+import { type CoordinatorDatabase, databaseOfProcesses } from '../support/coordinator-database.ts'
 import { type ExportedSpan, type OtlpSink, openOtlpSink } from '../support/otlp-sink.ts'
 import { editYaml } from '../support/test-venue.ts'
 
@@ -23,6 +24,7 @@ const BROKEN = 'switzerland'
 const ROUNDS = 1
 
 let root: string
+let database: CoordinatorDatabase
 let sink: OtlpSink
 const processes = new Map<string, SluiceProcess>()
 const events: (JobEvent & { readonly job: string })[] = []
@@ -46,6 +48,7 @@ async function startVenue(): Promise<void> {
   }
   await foundHeartVenue(root)
   editYaml(join(root, 'venue', 'coordinator.yaml'), { tracesEndpoint: sink.endpoint, gatherMs: 1000 })
+  database = await databaseOfProcesses(join(root, 'venue', 'state'))
   await start('venue', ['coordinator', 'start'], 'listening')
   await joinHeartVenue(root)
   plant('cleveland', { chol: CANARY_NUMBER, thal: CANARY_TEXT })
@@ -86,6 +89,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all([...processes.values()].map((running) => running.stop()))
   await sink.close()
+  await database.drop()
   rmSync(root, { recursive: true })
 })
 

@@ -74,7 +74,10 @@ export class CrashingLife {
     if (!this.#isDead) return call()
     // A port's few synchronous calls are lists of what is there.
     const result = call()
-    return result instanceof Promise ? never() : result
+    if (!(result instanceof Promise)) return result
+    // Nobody is there to hear what becomes of it, which may be after the port was closed.
+    result.catch(() => undefined)
+    return never()
   }
 
   async #write(kind: string, call: () => unknown): Promise<unknown> {

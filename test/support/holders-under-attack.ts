@@ -22,7 +22,13 @@ import type { Trainer } from '../../src/learning/trainer.ts'
 import { EMPTY_ROOT } from '../../src/log/merkle-hash.ts'
 import { unobservedHolder } from '../../src/observe/holder-observer.ts'
 import { payloadDigest } from '../../src/protocol/contribution.ts'
-import { type CoordinatorRound, planRound, receiveContribution } from '../../src/protocol/coordinator-round.ts'
+import {
+  type CoordinatorRound,
+  closeCollection,
+  planRound,
+  receiveContribution,
+  receiveShareCheck,
+} from '../../src/protocol/coordinator-round.ts'
 import type { HolderReply, HolderRequest } from '../../src/protocol/holder-messages.ts'
 import { emptyRegistry, registryHead } from '../../src/protocol/registry.ts'
 import type { RoundPlan } from '../../src/protocol/round-plan.ts'
@@ -221,14 +227,14 @@ export class HoldersUnderAttack {
   }
 
   /** @param cosigners who have cosigned the checkpoint; the committee unless told */
-  contribute(
+  async contribute(
     party: Party,
     log: TestLog,
     planned: CoordinatorRound,
     job: Envelope,
     more: Partial<RequestOf<'contribute'>> & { readonly cosigners?: readonly Party[]; readonly start?: number } = {},
   ): Promise<Answer> {
-    const { cosigners = this.seated(planned), start = planned.plan.after.size, ...changes } = more
+    const { cosigners = await this.#cosigners(party, log, planned), start = planned.plan.after.size, ...changes } = more
     return this.#ask(party, async (oldSize) => ({
       kind: 'contribute',
       plan: planned.planEnvelope,
@@ -241,21 +247,32 @@ export class HoldersUnderAttack {
     }))
   }
 
-  check(party: Party, log: TestLog, planned: Planned, candidates: Envelope, start?: number): Promise<Answer> {
+  /**
+   * The committee, as far as it cosigns the log's latest checkpoint: all but this one do. It is asked for its own, also when it has
+   * forgotten something: a holder that met its own word of a larger tree than it knows would do nothing any more.
+   */
+  async #cosigners(party: Party, log: TestLog, planned: Planned): Promise<Party[]> {
+    const { ok } = await this.cosign(party, log, planned)
+    return this.seated(planned).filter(({ keys }) => ok || keys.holder !== party.keys.holder)
+  }
+
+  async check(party: Party, log: TestLog, planned: Planned, candidates: Envelope, start?: number): Promise<Answer> {
+    const cosigners = await this.#cosigners(party, log, planned)
     return this.#ask(party, async (oldSize) => ({
       kind: 'check-shares',
       planDigest: planned.planDigest,
       candidates,
-      ...(await this.#evidence(log, planned, oldSize, start)),
+      ...(await this.#evidence(cosigners, log, planned, oldSize, start)),
     }))
   }
 
-  endorse(party: Party, log: TestLog, planned: Planned, manifest: Envelope, start?: number): Promise<Answer> {
+  async endorse(party: Party, log: TestLog, planned: Planned, manifest: Envelope, start?: number): Promise<Answer> {
+    const cosigners = await this.#cosigners(party, log, planned)
     return this.#ask(party, async (oldSize) => ({
       kind: 'endorse',
       planDigest: planned.planDigest,
       manifest,
-      ...(await this.#evidence(log, planned, oldSize, start)),
+      ...(await this.#evidence(cosigners, log, planned, oldSize, start)),
     }))
   }
 
@@ -263,8 +280,14 @@ export class HoldersUnderAttack {
     return this.handle(party, { kind: 'answer', planDigest, certificate })
   }
 
-  async #evidence(log: TestLog, { plan }: Planned, oldSize: number, start = plan.after.size) {
-    const checkpoint = await log.checkpoint(this.seated({ plan }), plan, oldSize)
+  async #evidence(
+    cosigners: readonly Party[],
+    log: TestLog,
+    { plan }: Planned,
+    oldSize: number,
+    start = plan.after.size,
+  ) {
+    const checkpoint = await log.checkpoint(cosigners, plan, oldSize)
     return { checkpoint, range: await log.range(start) }
   }
 
@@ -291,6 +314,19 @@ export class HoldersUnderAttack {
       planned.planDigest,
       [...round.contributions.values()].map(({ envelope }) => envelope),
     )
+    return round
+  }
+
+  /** Closes the collection, logs its candidates, and has the committee check its shares. */
+  async checkShares(log: TestLog, collected: CoordinatorRound): Promise<CoordinatorRound> {
+    const nonce = digestOf(Buffer.from('candidates nonce'))
+    let round = acceptedOf(closeCollection(collected, nonce, coordinatorKey, new Date()))
+    await log.append([round.candidates!])
+    for (const party of this.seated(round)) {
+      const reply = acceptedOf(await this.check(party, log, round, round.candidates!))
+      if (reply.kind !== 'share-check') throw new Error(`a ${reply.kind} for a share check`)
+      round = acceptedOf(receiveShareCheck(round, party.keys.holder, reply.envelope))
+    }
     return round
   }
 

@@ -37,6 +37,7 @@ import { openDirectoryBlobStore } from '../../src/store/directory-blob-store.ts'
 import { type BlobStores, storesOver } from '../../src/store/stores-over.ts'
 import type { PayloadSource } from '../../src/wire/upload-client.ts'
 import { WireError } from '../../src/wire/wire-error.ts'
+import { coordinatorDatabase, embeddedDatabase } from './coordinator-database.ts'
 import { coordinatorKey, createParties, floorsOf, type Party } from './round-fixtures.ts'
 import { logKey, logSigner } from './test-log.ts'
 
@@ -92,7 +93,10 @@ export class InProcessVenue {
     venue.parties = await createParties(heartHospitals.map(({ name }) => name))
     venue.workers = venue.#stack.adopt(await startPayloadWorkers({ threads: 1 }), (open) => open.close())
     Object.assign(venue, storesOver(blobs ?? (await openDirectoryBlobStore(venue.directory))))
-    venue.store = await openCoordinatorStore({ directory: join(venue.directory, 'database') })
+    // What was put there before anything is opened is an embedded one.
+    const database = prepare ? embeddedDatabase(venue.directory) : await coordinatorDatabase(venue.directory)
+    venue.#stack.defer(() => database.drop())
+    venue.store = await openCoordinatorStore(database.options)
     venue.log = await openTransparencyLog(venue.store, logSigner)
     const trainer = venue.#stack.adopt(openTrainerThread(), (open) => open.close())
     for (const [i, party] of venue.parties.entries()) {
@@ -174,7 +178,7 @@ export class InProcessVenue {
   async #uploadOnce(plan: string, holder: string, source: PayloadSource): Promise<PayloadReference> {
     // As the server does: what is not due now is not taken in.
     const parameters = this.openRounds.expectedPayload(plan, holder)
-    if (!parameters) throw new WireError('upload-refused', 'Nothing is due.')
+    if (!parameters) throw notDue()
     const stored = await this.spool.stat(plan, holder)
     if (stored) return stored
     const writer = await this.spool.open(plan, holder, parameters)
@@ -183,6 +187,7 @@ export class InProcessVenue {
         await writer.append(chunk)
         this.uploadedChunks++
       }
+      if (!this.openRounds.expectedPayload(plan, holder)) throw notDue()
       return await writer.commit()
     } finally {
       await writer.close()
@@ -279,4 +284,8 @@ export class InProcessVenue {
     await this.#stack.disposeAsync()
     await rm(this.directory, { recursive: true })
   }
+}
+
+function notDue(): WireError {
+  return new WireError('upload-refused', 'Nothing is due.')
 }

@@ -16,7 +16,6 @@ import { type HoldersUnderAttack, specification } from './holders-under-attack.t
 import { modulo, packChunk, unpackChunk } from './packed-chunks.ts'
 import {
   acceptedOf,
-  checkRoundShares,
   coordinatorKey,
   keySumWithoutGuards,
   type MadeContribution,
@@ -63,7 +62,7 @@ export class SealedSum {
     const planned = venue.createPlan(job)
     await log.append([job, planned.planEnvelope])
     const collected = await venue.collect(log, planned, job)
-    const round = acceptedOf(sealRound(await checkRoundShares(collected, venue.parties), coordinatorKey, NOW))
+    const round = acceptedOf(sealRound(await venue.checkShares(log, collected), coordinatorKey, NOW))
     const made = [...round.contributions.values()].map(({ envelope, contribution: { holder, payload } }) => {
       const chunks = venue.uploads.get(`${round.planDigest}/${holder}`)!
       return { holder, envelope, payload, chunks, oneTimeKey: new Int32Array(), shares: [], lanes: new Uint32Array() }

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
+import { databaseOfProcesses } from '../support/coordinator-database.ts'
 
 const SLUICE = resolve(import.meta.dirname, '../../src/cli/sluice.ts')
 const directory = mkdtempSync(join(tmpdir(), 'sluice-interrupted-'))
@@ -27,6 +28,7 @@ it.skipIf(!existsSync('/proc/self/cmdline'))(
   'a demo that is told to stop in its midst leaves no process and no key behind',
   async () => {
     const args = [SLUICE, 'demo', '--rounds', '1000', '--model', 'logistic', '--out', join(directory, 'out')]
+    const database = await databaseOfProcesses(directory)
     const demo = spawn(process.execPath, args, {
       env: { ...process.env, TMPDIR: directory },
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -42,6 +44,7 @@ it.skipIf(!existsSync('/proc/self/cmdline'))(
     expect(processesOver(join(directory, 'sluice-demo-'))).toHaveLength(5)
     demo.kill('SIGTERM')
     const [code] = await once(demo, 'close')
+    await database.drop()
     expect(code).toBe(1)
     expect(errors).toContain('[interrupted]')
     expect(processesOver(join(directory, 'sluice-demo-'))).toEqual([])

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { decodeModelFile } from '../../src/learning/model-file.ts'
+import { databaseOfProcesses } from '../support/coordinator-database.ts'
 import { runSluice } from '../support/processes.ts'
 
 const out = mkdtempSync(join(tmpdir(), 'sluice-demo-test-'))
@@ -12,9 +13,11 @@ describe('the demo', () => {
   it('ends with its figures, leaves model and report behind, and nothing else', async () => {
     const temporary = join(out, 'tmp')
     mkdirSync(temporary)
+    const database = await databaseOfProcesses(out)
     const { code, stdout, stderr } = await runSluice(['demo', '--json', '--rounds', '3', '--out', join(out, 'out')], {
       TMPDIR: temporary,
     })
+    await database.drop()
     expect(code, stderr).toBe(0)
     const figures = JSON.parse(stdout.trim().split('\n').at(-1)!)
     expect(figures).toMatchObject({ rounds: 3, holders: 4, processes: 5, backend: expect.any(String) })

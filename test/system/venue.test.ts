@@ -10,6 +10,7 @@ import { foundHeartVenue, joinHeartVenue } from '../../src/cli/demo/demo-venue.t
 import { loadResearcher } from '../../src/cli/venue-files.ts'
 import type { JobEvent } from '../../src/coordinator/ports.ts'
 import { JobsConnection } from '../../src/wire/jobs-client.ts'
+import { type CoordinatorDatabase, databaseOfProcesses } from '../support/coordinator-database.ts'
 import { runSluice } from '../support/processes.ts'
 
 /** A number and a text that no other record, file or digest has. */
@@ -18,6 +19,7 @@ const CANARY_TEXT = 'quetzalcoatlus'
 const SEED = 'cd'.repeat(32)
 
 let root: string
+let database: CoordinatorDatabase
 let coordinator: SluiceProcess
 const holders = new Map<string, SluiceProcess>()
 const everyProcess: SluiceProcess[] = []
@@ -61,6 +63,7 @@ beforeAll(async () => {
   const config = join(venueDirectory, 'coordinator.yaml')
   // A killed holder is to be missed soon.
   writeFileSync(config, `${readFileSync(config, 'utf8')}reconnectGraceMs: 1000\ngatherMs: 1000\n`)
+  database = await databaseOfProcesses(join(venueDirectory, 'state'))
   await startCoordinator()
   await joinHeartVenue(root)
   const file = join(root, 'cleveland', 'cleveland.csv')
@@ -74,6 +77,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await Promise.all(everyProcess.map((running) => running.stop()))
+  await database.drop()
   rmSync(root, { recursive: true })
 })
 

@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { heartHospitals } from '../../nodes/examples/heart/hospitals.ts'
 import { heartJob } from '../../nodes/examples/heart/jobs.ts'
+import { makeInvite } from '../../src/cli/coordinator-actions.ts'
 import { SluiceProcess } from '../../src/cli/demo/demo-processes.ts'
 import { foundHeartVenue, joinHeartVenue } from '../../src/cli/demo/demo-venue.ts'
 import { loadResearcher } from '../../src/cli/venue-files.ts'
@@ -23,7 +24,6 @@ const isThere = await run('git', ['cat-file', '-e', `${EARLIER}^{commit}`], { cw
   () => true,
   () => false,
 )
-if (!isThere) console.log(`skipped: the history of this checkout does not have ${EARLIER} (a shallow clone has not)`)
 const theirs = isThere ? await earlierProtocol() : PROTOCOL_VERSION
 
 async function earlierProtocol(): Promise<string> {
@@ -31,7 +31,8 @@ async function earlierProtocol(): Promise<string> {
   return /PROTOCOL_VERSION = '([^']+)'/.exec(stdout)![1]
 }
 
-describe.skipIf(!isThere)(`a holder of version ${EARLIER}`, () => {
+const title = isThere ? `a holder of version ${EARLIER}` : `needs the history of ${EARLIER}: a shallow clone has not`
+describe.skipIf(!isThere)(title, () => {
   let root: string
   let program: string
   const processes: SluiceProcess[] = []
@@ -63,9 +64,9 @@ describe.skipIf(!isThere)(`a holder of version ${EARLIER}`, () => {
   const joinAsEarlier = (invite: string, directory: string) =>
     run(process.execPath, [program, 'holder', 'join', invite, '--directory', directory])
 
-  it.skipIf(theirs !== PROTOCOL_VERSION)(
-    'takes part, and verifies the sums',
-    async () => {
+  /** Of the same protocol: the coordinator does not even notice. */
+  function describeTakingPart(): void {
+    it('takes part, and verifies the sums', async () => {
       await joinHeartVenue(root, { [OLD]: joinAsEarlier })
       const old = startHolder(OLD, program)
       const others = heartHospitals.filter(({ name }) => name !== OLD).map(({ name }) => startHolder(name))
@@ -87,20 +88,33 @@ describe.skipIf(!isThere)(`a holder of version ${EARLIER}`, () => {
           .poll(() => node.lines.filter(({ event }) => event === 'sum-verified').length, { timeout: 20_000 })
           .toBe(4)
       }
-    },
-    120_000,
-  )
+    })
+  }
 
-  it.skipIf(theirs === PROTOCOL_VERSION)(
-    'is refused by name, and told to be updated',
-    async () => {
-      const refusal = await joinHeartVenue(root, { [OLD]: joinAsEarlier }).then(
+  /** Of another protocol: neither by joining nor, as a member, by its node. */
+  function describeRefusal(): void {
+    it('that is a member is refused by name, told to be updated, and ends', async () => {
+      await joinHeartVenue(root)
+      // Whoever is no member yet is told to wait, whatever it speaks.
+      const nodes = new Map(heartHospitals.map(({ name }) => [name as string, startHolder(name)]))
+      await Promise.all([...nodes.values()].map((node) => node.ready('connected')))
+      await nodes.get(OLD)!.stop()
+      const refusal = await startHolder(OLD, program).ready('connected').catch(String)
+      expect(refusal).toContain('[protocol-version]')
+      expect(refusal).toMatch(/speaks protocol 2, the holder 1: update the older/)
+    })
+
+    it('that wants to join is refused by name, and told to be updated', async () => {
+      const invite = await makeInvite(join(root, 'venue'), 'north', { organisation: 'North', expiresMs: 3_600_000 })
+      const refusal = await joinAsEarlier(invite, join(root, 'north')).then(
         () => '',
         (error: { stderr?: string }) => error.stderr ?? '',
       )
       expect(refusal).toContain('[protocol-version]')
       expect(refusal).toMatch(/update the older/)
-    },
-    120_000,
-  )
+    })
+  }
+
+  if (theirs === PROTOCOL_VERSION) describeTakingPart()
+  else describeRefusal()
 })

@@ -14,11 +14,12 @@ import { clientCredentials } from '../../src/wire/credentials.ts'
 import type { CoordinatorMessage__Output } from '../../src/wire/generated/sluice/v1/CoordinatorMessage.ts'
 import type { HolderMessage } from '../../src/wire/generated/sluice/v1/HolderMessage.ts'
 import { HolderConnection } from '../../src/wire/holder-connection.ts'
+import { PROTOCOL_VERSION } from '../../src/wire/limits.ts'
 import { contributeRequest } from '../support/contribute-request.ts'
 import { startTestServer, type TestServer, until, VENUE } from '../support/wire-fixtures.ts'
 
 const plan = 'd'.repeat(64)
-const hello: HolderMessage = { hello: { protocolVersion: '1', software: 'raw' } }
+const hello: HolderMessage = { hello: { protocolVersion: PROTOCOL_VERSION, software: 'raw' } }
 const envelope = { payload: new Uint8Array(2), payloadType: 'x', signatures: [] }
 const request: HolderRequest = { kind: 'published', planDigest: plan, publication: envelope }
 const noted = (requestId: string): HolderMessage => ({ reply: { requestId, noted: {} } })
@@ -92,7 +93,9 @@ describe('the holders’ stream', () => {
   })
 
   it('refuses a holder of another protocol version, and never counts it as connected', async () => {
-    const raw = await attending('cleveland', { hello: { protocolVersion: '2', software: 'future' } })
+    const raw = await attending('cleveland', {
+      hello: { protocolVersion: `${Number(PROTOCOL_VERSION) + 1}`, software: 'future' },
+    })
     expect(await raw.ended).toBe('protocol-version')
     expect(server.sessions.connected()).toEqual([])
   })

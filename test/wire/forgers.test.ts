@@ -5,6 +5,7 @@ import { createAuthority } from '../../src/crypto/certificates.ts'
 import { channelOptions } from '../../src/wire/channel.ts'
 import { CoordinatorContract, JobsContract } from '../../src/wire/contract.ts'
 import { clientCredentials, type TlsMaterial } from '../../src/wire/credentials.ts'
+import { PROTOCOL_VERSION } from '../../src/wire/limits.ts'
 import { fromServiceError } from '../../src/wire/status.ts'
 import { startTestServer, type TestServer, VENUE } from '../support/wire-fixtures.ts'
 
@@ -41,7 +42,7 @@ function attend(tls: TlsMaterial): Promise<string> {
     }
     stream.on('data', () => end('welcome'))
     stream.on('error', (error) => end(fromServiceError(error, server.address).code))
-    stream.write({ hello: { protocolVersion: '1', software: 'forger' } })
+    stream.write({ hello: { protocolVersion: PROTOCOL_VERSION, software: 'forger' } })
   })
 }
 
