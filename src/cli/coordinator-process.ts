@@ -132,6 +132,7 @@ export async function runCoordinator(
       onFault: (job, error) => log.error({ event: 'fault', job, err: error }, 'a job failed'),
       onLetGo: (job, reason) => log.warn({ event: 'job-let-go', job }, reason),
       onQueueFault: (error) => log.error({ event: 'fault', err: error }, 'the queue of jobs cannot be looked at'),
+      onFoldFault: (error) => log.error({ event: 'fault', err: error }, 'a part of a sum could not be added up'),
     },
   )
   sessions.onChange(() => coordinator.wake())

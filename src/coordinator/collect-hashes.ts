@@ -10,7 +10,7 @@ import { readStatement } from '../protocol/statement.ts'
 import { refused, type Verdict } from '../sluice-error.ts'
 import { askHolders } from './ask-holders.ts'
 import { logForm } from './certify-manifest.ts'
-import type { FoldingParts } from './fold-ciphertexts.ts'
+import type { FoldingParts } from './fold-part.ts'
 import type { HolderDirectory, HolderRefusal, ReceivedReply } from './ports.ts'
 
 export interface HashCollection {

@@ -5,6 +5,7 @@ import { type JobSpecification, jobStatement, parseJobSpecification } from '../l
 import { signStatement } from '../protocol/statement.ts'
 import { CoordinatorError } from './coordinator-error.ts'
 import { endRounds } from './end-rounds.ts'
+import { helpToFold } from './fold-claims.ts'
 import { queueOrder, whyNotNow } from './job-queue.ts'
 import { CANCELLED, JobScheduler, type SchedulingOptions } from './job-scheduler.ts'
 import { LoggedRequests } from './logged-requests.ts'
@@ -22,6 +23,8 @@ export interface CoordinatorListener {
   onLetGo?(job: Digest, reason: string): void
   /** The queue cannot be looked at: the store is away, or another process has this coordinator's name. */
   onQueueFault?(error: unknown): void
+  /** A part of another coordinator's sum could not be added up here: that one adds it up. */
+  onFoldFault?(error: unknown): void
 }
 
 const EVENTS_PAGE = 500
@@ -43,6 +46,7 @@ export class Coordinator implements JobDesk {
   readonly #listener: CoordinatorListener
   readonly #changes = new EventEmitter()
   readonly #scheduler: JobScheduler
+  readonly #stopping = new AbortController()
   /** Jobs whose change of state is stored, and the event of it perhaps not yet. */
   readonly #changing = new Map<Digest, number>()
 
@@ -61,19 +65,24 @@ export class Coordinator implements JobDesk {
     })
   }
 
-  /** Runs jobs until `stop`. Resolves when the last one has let go. */
+  /** Runs jobs, and helps others to add ciphertexts up, until `stop`. Resolves when the last job has let go. */
   async run(): Promise<void> {
     const stopListening = this.#parts.store.onJobChange((job) => void this.#changes.emit(job))
+    const onFault = (error: unknown) => this.#listener.onFoldFault?.(error)
+    const helping = helpToFold(this.#parts, { onFolded: () => {}, onFault }, this.#stopping.signal)
     try {
       await this.#scheduler.run()
     } finally {
       stopListening()
+      this.#stopping.abort()
+      await helping
     }
   }
 
   /** Stops at once, and gives its jobs back. Whoever has them next goes on, with the open round from where it stands. */
   stop(): void {
     this.#scheduler.stop()
+    this.#stopping.abort()
   }
 
   /** Looks at the queue now: a holder has come, say. */

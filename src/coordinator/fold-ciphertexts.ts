@@ -1,109 +1,123 @@
-import { type Digest, fromHex } from '../crypto/digest.ts'
-import { chunkGeometry, type PayloadParameters } from '../crypto/payload-parameters.ts'
-import type { PayloadWorkers, VectorAggregation } from '../crypto/payload-workers.ts'
+import { randomUUID } from 'node:crypto'
+import type { Digest } from '../crypto/digest.ts'
+import { chunkGeometry } from '../crypto/payload-parameters.ts'
 import { type CoordinatorRound, manifestOf } from '../protocol/coordinator-round.ts'
 import { planParameters } from '../protocol/round-plan.ts'
-import { type PayloadSpool, type SpoolWriter, SUM } from './ports.ts'
-
-/** Chunks in work for each thread: one that is worked on, one that is read from the spool. */
-const CHUNKS_AHEAD = 2
-
-export interface FoldingParts {
-  /** Ciphertexts of the contributors. */
-  readonly spool: PayloadSpool
-  /** Where their sum goes, under the plan and {@link SUM}. */
-  readonly openings: PayloadSpool
-  readonly workers: PayloadWorkers
-}
+import { CoordinatorError } from './coordinator-error.ts'
+import { CLAIM_MS, FoldChanges, foldClaimed, type SharedFolding } from './fold-claims.ts'
+import { type FoldOrder, foldPart, partCountOf, partName } from './fold-part.ts'
+import { PART_CHUNKS, SUM } from './ports.ts'
 
 /**
- * Adds the sealed ciphertexts up, chunk by chunk in the worker threads, and keeps their sum, packed as one ciphertext is.
- * Ciphertexts stream from the spool, their sum streams to the openings: memory holds a few chunks for each thread. Needs no
- * key, and is done before the contributors' hashes have a challenge, so that the sum cannot be chosen after it
- * (docs/adr/0011).
+ * Adds the sealed ciphertexts up and keeps their sum, packed as one ciphertext is: one of several parts together with whoever
+ * else takes parts (docs/adr/0015). Needs no key, and is done before the contributors' hashes have a challenge, so that the sum
+ * cannot be chosen after it (docs/adr/0011). What an earlier life of the process has added up stays: it is the same sum.
  * @returns the digest of the sum, as that of a payload
- * @throws CryptoError, StoreError
+ * @throws CryptoError, StoreError; CoordinatorError `round-abandoned` when the round is ended meanwhile; the signal's reason
  */
-export async function foldCiphertexts(round: CoordinatorRound, parts: FoldingParts): Promise<Digest> {
-  const { workers, openings } = parts
-  const parameters = planParameters(round.plan)
-  const contributors = manifestOf(round).contributions.map(({ holder }) => holder)
-  const aggregation = workers.beginAggregation({ parameters, planDigest: fromHex(round.planDigest) })
-  // What an earlier life of the process has folded is folded again.
-  await openings.discard(round.planDigest)
-  const writer = new ChunkWriter(await openings.open(round.planDigest, SUM, parameters))
+export async function foldCiphertexts(
+  round: CoordinatorRound,
+  parts: SharedFolding,
+  signal: AbortSignal,
+): Promise<Digest> {
+  const order: FoldOrder = {
+    planDigest: round.planDigest,
+    parameters: planParameters(round.plan),
+    contributors: manifestOf(round).contributions.map(({ holder }) => holder),
+  }
+  if (partCountOf(order.parameters) === 1) return foldPart(order, 0, parts, signal)
+  const known = await parts.openings.stat(order.planDigest, SUM)
+  return known ? known.digest : foldTogether(order, parts, signal)
+}
+
+/** Puts the parts up for everybody, takes some, and joins their sums in order as they come. */
+async function foldTogether(order: FoldOrder, parts: SharedFolding, signal: AbortSignal): Promise<Digest> {
+  await parts.store.addFoldParts(order.planDigest, partCountOf(order.parameters))
+  const failed = new AbortController()
+  const changes = new FoldChanges(parts.store)
+  const sharing: Sharing = { order, parts, changes, signal: AbortSignal.any([signal, failed.signal]) }
+  const failTogether = (error: unknown) => {
+    failed.abort(error)
+    throw error
+  }
   try {
-    await overChunks(parameters, workers, async (index) => {
-      await addChunk(round.planDigest, contributors, parameters, index, aggregation, parts)
-      await writer.add(index, await aggregation.takeSum(index))
-    })
-    return await writer.commit()
+    const working = [takeParts(sharing).catch(failTogether), joinParts(sharing).catch(failTogether)] as const
+    // The failure of one ends the other, which is waited for: nothing of the round is touched any more after this.
+    await Promise.allSettled(working)
+    const [, sum] = await Promise.all(working)
+    return sum
+  } finally {
+    changes.stop()
+  }
+}
+
+interface Sharing {
+  readonly order: FoldOrder
+  readonly parts: SharedFolding
+  readonly changes: FoldChanges
+  readonly signal: AbortSignal
+}
+
+/** Takes parts of the round until none is left to take, also those that a helper could not add up: a fault here is the round's. */
+async function takeParts({ order, parts, changes, signal }: Sharing): Promise<void> {
+  for (;;) {
+    signal.throwIfAborted()
+    const next = changes.next
+    const claim = await parts.store.claimFoldPart(randomUUID(), CLAIM_MS, order.planDigest)
+    if (claim) {
+      await foldClaimed(order, claim, parts, signal)
+      continue
+    }
+    const rows = await listParts(order, parts)
+    if (rows.every(({ digest }) => digest !== undefined)) return
+    await changes.wait(next, signal)
+  }
+}
+
+/** @throws CoordinatorError `round-abandoned` when there are none any more */
+async function listParts({ planDigest }: FoldOrder, { store }: SharedFolding) {
+  const rows = await store.listFoldParts(planDigest)
+  if (rows.length > 0) return rows
+  throw new CoordinatorError('round-abandoned', 'The round was ended while its ciphertexts were added up.')
+}
+
+/** Puts the parts' sums one behind the other. One that was joined in part by a dead process is gone on with. */
+async function joinParts(sharing: Sharing): Promise<Digest> {
+  const { planDigest, parameters } = sharing.order
+  const { openings } = sharing.parts
+  const writer = await openings.open(planDigest, SUM, parameters)
+  try {
+    for (let part = writer.resumed.chunks / PART_CHUNKS; part < partCountOf(parameters); part++) {
+      await awaitPart(part, sharing)
+      await appendPart(part, sharing, (chunk) => writer.append(chunk))
+    }
+    const { digest } = await writer.commit()
+    for (let part = 0; part < partCountOf(parameters); part++) {
+      await openings.discard(planDigest, partName(parameters, part))
+    }
+    return digest
   } finally {
     await writer.close()
-    await aggregation.end()
   }
 }
 
-/** Works on every chunk once, some at a time; the first failure ends it, when all that was begun has ended. */
-export async function overChunks(
-  { chunkCount }: PayloadParameters,
-  { threads }: PayloadWorkers,
-  work: (index: number) => Promise<void>,
-): Promise<void> {
-  // One counter for all who work: each index is given once.
-  let next = 0
-  const workOnSome = async () => {
-    while (next < chunkCount) await work(next++)
+async function awaitPart(part: number, { order, parts, changes, signal }: Sharing): Promise<void> {
+  for (;;) {
+    signal.throwIfAborted()
+    const next = changes.next
+    const rows = await listParts(order, parts)
+    if (rows[part]?.digest !== undefined) return
+    await changes.wait(next, signal)
   }
-  const working = Array.from({ length: CHUNKS_AHEAD * threads }, workOnSome)
-  const failed = (await Promise.allSettled(working)).find(({ status }) => status === 'rejected')
-  if (failed?.status === 'rejected') throw failed.reason
 }
 
-async function addChunk(
-  planDigest: Digest,
-  contributors: readonly string[],
-  parameters: PayloadParameters,
-  index: number,
-  aggregation: VectorAggregation,
-  { spool }: FoldingParts,
-): Promise<void> {
-  const { bytes } = chunkGeometry(parameters, index)
-  const offset = index * chunkGeometry(parameters, 0).bytes
-  for (const holder of contributors) await aggregation.add(index, await spool.read(planDigest, holder, offset, bytes))
-}
-
-/** Puts chunks, which become ready in any order, one behind the other. */
-class ChunkWriter {
-  readonly #writer: SpoolWriter
-  readonly #early = new Map<number, Uint8Array>()
-  #due = 0
-  #written: Promise<void> = Promise.resolve()
-
-  constructor(writer: SpoolWriter) {
-    this.#writer = writer
-  }
-
-  /** Resolves when what is due so far is written: back pressure for whoever makes chunks. */
-  add(index: number, chunk: Uint8Array): Promise<void> {
-    this.#early.set(index, chunk)
-    for (let due = this.#early.get(this.#due); due; due = this.#early.get(this.#due)) {
-      const bytes = due
-      this.#early.delete(this.#due++)
-      this.#written = this.#written.then(() => this.#writer.append(bytes))
-      // Met by whoever waits for it; until then it must not end the process.
-      this.#written.catch(() => undefined)
-    }
-    return this.#written
-  }
-
-  async commit(): Promise<Digest> {
-    await this.#written
-    return (await this.#writer.commit()).digest
-  }
-
-  async close(): Promise<void> {
-    await this.#written.catch(() => undefined)
-    await this.#writer.close()
+async function appendPart(part: number, { order, parts }: Sharing, append: (chunk: Uint8Array) => Promise<void>) {
+  const { planDigest, parameters } = order
+  const chunkBytes = chunkGeometry(parameters, 0).bytes
+  const first = part * PART_CHUNKS
+  const end = Math.min(first + PART_CHUNKS, parameters.chunkCount)
+  for (let index = first; index < end; index++) {
+    const { bytes } = chunkGeometry(parameters, index)
+    await append(await parts.openings.read(planDigest, partName(parameters, part), (index - first) * chunkBytes, bytes))
   }
 }

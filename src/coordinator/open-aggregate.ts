@@ -6,7 +6,7 @@ import { type CoordinatorRound, manifestOf } from '../protocol/coordinator-round
 import { planParameters } from '../protocol/round-plan.ts'
 import { type OpenedSum, openCiphertexts } from '../protocol/sum-opening.ts'
 import type { SumReading } from '../protocol/sum-reading.ts'
-import type { FoldingParts } from './fold-ciphertexts.ts'
+import type { FoldingParts } from './fold-part.ts'
 import { SUM } from './ports.ts'
 
 export interface OpenedAggregate<Made> extends OpenedSum<Made> {

@@ -196,6 +196,53 @@ export interface ProposedStatement {
   readonly statement: Envelope
 }
 
+/** A part of a round's sum that somebody adds up, for as long as the claim is renewed. */
+export interface FoldClaim {
+  readonly planDigest: Digest
+  /** From 0: the PART_CHUNKS chunks from `part * PART_CHUNKS` on. */
+  readonly part: number
+  /** Drawn for this claim alone. */
+  readonly claimant: string
+}
+
+/**
+ * The parts of sums of ciphertexts that whoever shares the store adds up together (docs/adr/0015). There are rows of a round while it
+ * is `sealed` or `certified`; they go with the end of that. Durability, idempotency, atomicity, retries and errors as in
+ * {@link CoordinatorStore}, of which this is all that a worker without keys needs.
+ */
+export interface FoldStore {
+  /**
+   * Puts up `count` parts of a sealed round to be added up; those that are there stay as they are.
+   * @throws StoreError `conflict` when the round is neither sealed nor certified
+   */
+  addFoldParts(planDigest: Digest, count: number): Promise<void>
+  /**
+   * Takes a part for `leaseMs` by the store's clock, the lowest that nobody has a living claim of. Calls do not wait for each other, and
+   * no two get the same.
+   * @param planDigest only of this round, and then also parts with a fault. Who has no say in the round leaves those to who has.
+   */
+  claimFoldPart(claimant: string, leaseMs: number, planDigest?: Digest): Promise<FoldClaim | undefined>
+  /** @returns false when another has it now, it is added up, or the round is over. One that has run out is renewed if nobody took it. */
+  renewFoldClaim(claim: FoldClaim, leaseMs: number): Promise<boolean>
+  /**
+   * Gives a part back to be taken at once. @param fault why it could not be added up here; for people
+   * @returns as {@link renewFoldClaim}
+   */
+  giveBackFoldPart(claim: FoldClaim, fault?: string): Promise<boolean>
+  /**
+   * The part's sum is stored. Whoever added it up, and whether the claim still lives, makes no difference: there is one sum.
+   * @param digest of the part's sum, as that of a payload
+   * @throws StoreError `conflict` when somebody has added it up to another one
+   */
+  finishFoldPart(claim: FoldClaim, digest: Digest): Promise<void>
+  /** In order; with the digest of those that are added up. Empty when the round is over. */
+  listFoldParts(planDigest: Digest): Promise<{ readonly part: number; readonly digest?: Digest }[]>
+  /** What says whose ciphertexts are added up, and how long they are. @throws StoreError `not-found` when no such round is sealed */
+  readSealedSet(planDigest: Digest): Promise<{ readonly plan: Envelope; readonly manifest: Envelope }>
+  /** Calls `listener` when there may be parts to take, or added up; a hint, as {@link CoordinatorStore.onJobChange} is. */
+  onFoldChange(listener: () => void): () => void
+}
+
 /**
  * The coordinator's durable state.
  *
@@ -205,7 +252,7 @@ export interface ProposedStatement {
  * - *Retries* are the caller's; an error leaves the state as before or as after the call, never between.
  * - Errors: `StoreError`, codes there.
  */
-export interface CoordinatorStore {
+export interface CoordinatorStore extends FoldStore {
   /**
    * Appends to the journal of signed statements, which is the queue of the transparency log: all in the order given, with
    * no other between those that are new. A statement that is in it already, by its digest, stays where and as it is:
@@ -437,6 +484,11 @@ export interface SpoolWriter {
 /** The name under which the sum of a round's ciphertexts lies in the spool of openings. */
 export const SUM = 'sum'
 
+/** The name under which one part of a sum of several lies there until they are joined. */
+export function partOfSum(part: number): string {
+  return `${SUM}-${String(part).padStart(5, '0')}`
+}
+
 /**
  * Ciphertexts of open rounds. A payload never is whole in memory.
  *
@@ -457,8 +509,8 @@ export interface PayloadSpool {
    * @throws StoreError `not-found`, `corrupt`; `invalid-value` for a range that is not within the payload.
    */
   read(planDigest: Digest, holder: string, offset: number, bytes: number): Promise<Uint8Array>
-  /** Forgets all payloads of a round; writers of this process are refused from now on. Idempotent. */
-  discard(planDigest: Digest): Promise<void>
+  /** Forgets all payloads of a round, or one; their writers of this process are refused from now on. Idempotent. */
+  discard(planDigest: Digest, holder?: string): Promise<void>
   /** Plans of which anything is stored, committed or not; sorted. */
   plans(): Promise<Digest[]>
 }

@@ -119,7 +119,7 @@ async function openSealed<Made>(
   clock: () => number,
   context: OpeningContext<Made>,
 ): Promise<OpenedRound<Made>> {
-  const folding = foldCiphertexts(sealed, context)
+  const folding = foldCiphertexts(sealed, context, context.signal)
   const hashing = folding.then((sum) => collectHashes(sealed, sum, context.holders, context, context.note))
   // A fault of either is met where the round waits for it; until then it must not end the process.
   hashing.catch(() => undefined)

@@ -1,5 +1,6 @@
 import type { CoordinatorStore } from '../coordinator/ports.ts'
 import type { Database } from './database.ts'
+import { foldRecords } from './fold-records.ts'
 import { jobEventRecords } from './job-event-records.ts'
 import { jobQueueRecords } from './job-queue-records.ts'
 import { jobRecords } from './job-records.ts'
@@ -52,6 +53,7 @@ export function coordinatorStoreOver(database: Database): CoordinatorStore {
     ...jobQueueRecords(database),
     ...jobEventRecords(database),
     ...roundRecords(database),
+    ...foldRecords(database),
     ...registryRecords(database),
     log: databaseLogStorage(database),
     close: () => database.close(),

@@ -1,6 +1,7 @@
 import type { CoordinatorStore } from '../coordinator/ports.ts'
 import type { Digest } from '../crypto/digest.ts'
 import { MemoryLogStorage } from '../log/memory-log-storage.ts'
+import { MemoryFolds } from './memory-folds.ts'
 import { MemoryJobs } from './memory-jobs.ts'
 import { MemoryJournal } from './memory-journal.ts'
 import { MemoryQueue } from './memory-queue.ts'
@@ -14,6 +15,7 @@ export class MemoryPlace {
   readonly queue = new MemoryQueue(this.jobs)
   readonly journal = new MemoryJournal()
   readonly rounds = new MemoryRounds(this.jobs, this.journal)
+  readonly folds = new MemoryFolds(this.rounds)
   readonly registry = new MemoryRegistry()
   readonly log = new MemoryLogStorage()
 }
@@ -35,7 +37,7 @@ export function openMemoryCoordinatorStore(place: MemoryPlace = new MemoryPlace(
   const requireOpen = () => {
     if (!isOpen) throw new StoreError('store-closed', 'The store in memory is closed: open it again.')
   }
-  const { journal, jobs, queue, rounds, registry, log } = place
+  const { journal, jobs, queue, rounds, folds, registry, log } = place
   return {
     ...guarded(journal, ['appendStatements', 'listStatements', 'findStatement', 'findPayload'], requireOpen),
     ...guarded(jobs, ['addJob', 'findJob', 'listJobs', 'listUnfinishedJobs', 'setJobState'], requireOpen),
@@ -45,6 +47,9 @@ export function openMemoryCoordinatorStore(place: MemoryPlace = new MemoryPlace(
     onJobChange: (listener) => queue.onJobChange(listener),
     ...guarded(rounds, ['addRound', 'addContribution', 'setRoundPhase', 'setAbandonment'], requireOpen),
     ...guarded(rounds, ['publishRound', 'listRounds', 'loadRound'], requireOpen),
+    ...guarded(folds, ['addFoldParts', 'claimFoldPart', 'renewFoldClaim', 'giveBackFoldPart'], requireOpen),
+    ...guarded(folds, ['finishFoldPart', 'listFoldParts', 'readSealedSet'], requireOpen),
+    onFoldChange: (listener) => folds.onFoldChange(listener),
     ...guarded(registry, ['addRegistryRequest', 'findRegistryRequest', 'listPendingRequests'], requireOpen),
     ...guarded(registry, ['refuseRegistryRequest', 'addRegistrySignature', 'proposeRegistryStatement'], requireOpen),
     ...guarded(registry, ['findProposedStatement', 'enterRegistryStatement', 'listRegistryStatements'], requireOpen),

@@ -158,6 +158,15 @@ export class MemoryRounds
     }
   }
 
+  sealedSet(planDigest: Digest): { readonly plan: Envelope; readonly manifest: Envelope } | undefined {
+    const held = this.#rounds.get(planDigest)
+    return held?.manifest && { plan: held.planned.planEnvelope, manifest: held.manifest }
+  }
+
+  isToBeOpened(planDigest: Digest): boolean {
+    return ['sealed', 'certified'].includes(this.#rounds.get(planDigest)?.phase ?? '')
+  }
+
   /** Lets go of a round's contributions: what a disk keeps for an auditor would fill a memory. */
   forgetContributions(planDigest: Digest): void {
     this.#held(planDigest).contributions.clear()

@@ -25,7 +25,14 @@ export interface PatienceOptions {
  */
 export function patientStore(store: CoordinatorStore, options: PatienceOptions): CoordinatorStore {
   const call = patientCalls(options)
-  return { ...withPatience(store, call), log: withPatience(store.log, call), close: () => store.close() }
+  return {
+    ...withPatience(store, call),
+    log: withPatience(store.log, call),
+    // These ask the database nothing, and give back the way to stop, not a promise.
+    onJobChange: (listener) => store.onJobChange(listener),
+    onFoldChange: (listener) => store.onFoldChange(listener),
+    close: () => store.close(),
+  }
 }
 
 type Call = <T>(attempt: () => Promise<T>) => Promise<T>

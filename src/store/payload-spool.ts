@@ -24,7 +24,7 @@ export function payloadSpoolOver(blobs: BlobStore, prefix: string): PayloadSpool
     open: (...which) => spool.open(...which),
     stat: (...which) => spool.stat(...which),
     read: (...range) => spool.read(...range),
-    discard: (planDigest) => spool.discard(planDigest),
+    discard: (...which) => spool.discard(...which),
     plans: () => spool.plans(),
   }
 }
@@ -86,13 +86,14 @@ class BlobSpool implements PayloadSpool {
     return into
   }
 
-  async discard(planDigest: Digest): Promise<void> {
-    const round = this.#roundPrefix(planDigest)
-    const writers = [...this.#writers.values()].filter(({ place }) => place.round === round)
+  async discard(planDigest: Digest, holder?: string): Promise<void> {
+    const prefix = holder === undefined ? this.#roundPrefix(planDigest) : this.#place(planDigest, holder).directory
+    const isUnder = (directory: string) => `${directory}/`.startsWith(`${prefix}/`)
+    const writers = [...this.#writers.values()].filter(({ place }) => isUnder(place.directory))
     // None of them writes any more when they are told, so that nothing comes back after it was deleted.
     await Promise.all(writers.map((each) => each.refuse('not-found', 'The round is over: its payloads are discarded.')))
-    for (const directory of this.#seals.keys()) if (directory.startsWith(`${round}/`)) this.#seals.delete(directory)
-    await this.#blobs.delete(round)
+    for (const directory of this.#seals.keys()) if (isUnder(directory)) this.#seals.delete(directory)
+    await this.#blobs.delete(prefix)
   }
 
   async plans(): Promise<Digest[]> {
@@ -120,7 +121,7 @@ class BlobSpool implements PayloadSpool {
     const name = identityField.safeParse(holder)
     if (!name.success) throw new StoreError('invalid-value', `The holder's name is ${name.error.issues[0].message}.`)
     const directory = `${round}/${name.data}`
-    return { round, directory, whole: `${directory}/whole` }
+    return { directory, whole: `${directory}/whole` }
   }
 }
 

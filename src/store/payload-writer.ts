@@ -7,8 +7,6 @@ import { StoreError, type StoreErrorCode } from './store-error.ts'
 
 /** Where the blobs of one payload are. */
 export interface PayloadPlace {
-  /** Prefix of all payloads of the round. */
-  readonly round: string
   /** Prefix of the payload's parts. */
   readonly directory: string
   /** Key of the last part, which makes the payload whole. */
