@@ -12,6 +12,8 @@ export type CliErrorCode =
   | 'revocation-refused'
   | 'job-failed'
   | 'log-invalid'
+  /** A worker that shares no state with a coordinator. */
+  | 'not-shared'
   | 'process-failed'
   | 'interrupted'
 

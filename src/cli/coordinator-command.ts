@@ -88,4 +88,15 @@ export function addCoordinatorCommands(program: Command): void {
     .option('--found', 'found the venue that the environment describes, where there is none yet')
     .addOption(logLevelOption())
     .action(async (options) => (await import('./start-coordinator.ts')).startCoordinator(options))
+
+  coordinator
+    .command('worker')
+    .description(
+      'help the coordinators of a venue to add ciphertexts up; needs their PostgreSQL and their blobs, and no key of theirs',
+    )
+    .addOption(directoryOption())
+    .addOption(configOption())
+    .addOption(databaseOption())
+    .addOption(logLevelOption())
+    .action(async (options) => (await import('./fold-worker.ts')).runFoldWorker(options))
 }

@@ -22,6 +22,7 @@ import { startLogServer } from '../wire/log-server.ts'
 import { startServer } from '../wire/server.ts'
 import { holdCoordinatorName } from './coordinator-name.ts'
 import { coordinatorReadiness, observeCoordinator } from './coordinator-observation.ts'
+import { tellOfDatabase } from './process-life.ts'
 import { openVenueAdmission } from './venue-admission.ts'
 import { adminListenOf, type VenueFiles } from './venue-files.ts'
 
@@ -173,11 +174,6 @@ export async function runCoordinator(
   signal.addEventListener('abort', () => coordinator.stop(), { once: true })
   if (signal.aborted) coordinator.stop()
   await coordinator.run()
-}
-
-function tellOfDatabase(log: Logger, error: Error | undefined): void {
-  if (error) log.warn({ event: 'database-away', err: error }, 'the database is away: waiting for it')
-  else log.info({ event: 'database-back' }, 'the database is back')
 }
 
 async function openStores(state: string, blobsUrl: string | undefined, databaseUrl: string | undefined) {

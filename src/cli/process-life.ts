@@ -23,3 +23,9 @@ export function openDiscreetLog(
 }
 
 const FORM = { timestamp: stdTimeFunctions.isoTime, base: undefined, nestedKey: undefined }
+
+/** Tells the process's log that the database is away, or back. */
+export function tellOfDatabase(log: Logger, error: Error | undefined): void {
+  if (error) log.warn({ event: 'database-away', err: error }, 'the database is away: waiting for it')
+  else log.info({ event: 'database-back' }, 'the database is back')
+}

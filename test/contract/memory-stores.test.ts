@@ -1,5 +1,6 @@
 import { MemoryPlace, openMemoryCoordinatorStore } from '../../src/store/memory-coordinator-store.ts'
 import { describeCoordinatorStore } from './coordinator-store.contract.ts'
+import { describeFoldStore } from './fold-store.contract.ts'
 import { describeJobQueue } from './job-queue.contract.ts'
 import { describeRegistryRecords } from './registry-records.contract.ts'
 
@@ -11,3 +12,4 @@ async function makePlace() {
 describeCoordinatorStore('memory', makePlace)
 describeJobQueue('memory', makePlace)
 describeRegistryRecords('memory', makePlace)
+describeFoldStore('memory', makePlace)
