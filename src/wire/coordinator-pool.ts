@@ -16,6 +16,9 @@ const TURN_MS = 500
 /** A coordinator that does not take this holder, while others do, is asked again after this: it may know less than they do. */
 const REFUSED_MS = 30_000
 
+/** For so long an opening is waited for whose coordinator is away. */
+const OPENING_PATIENCE_MS = 5000
+
 interface Link {
   readonly address: string
   readonly connection: HolderConnection
@@ -113,9 +116,24 @@ export class CoordinatorPool {
     return this.#anywhere((connection, signal) => connection.fetchArtifact(digest, signal), until)
   }
 
-  /** As `HolderConnection.fetchOpening`, from the coordinator that opened the round: others may not have it. */
-  fetchOpening(planDigest: Digest, offset: number): AsyncIterable<Uint8Array> {
-    return this.#inOrder()[0].connection.fetchOpening(planDigest, offset)
+  /**
+   * As `HolderConnection.fetchOpening`, from the coordinator that opened the round: others do not have it. Where there are others, one
+   * that stays away is given up: the job's next round, which another of them runs, waits for this.
+   */
+  async *fetchOpening(planDigest: Digest, offset: number): AsyncGenerator<Uint8Array> {
+    const [link, ...others] = this.#inOrder()
+    if (others.length === 0) return yield* link.connection.fetchOpening(planDigest, offset)
+    const givenUp = new AbortController()
+    let awayMs = 0
+    const watching = setInterval(() => {
+      awayMs = link.isConnected ? 0 : awayMs + TURN_MS
+      if (awayMs >= OPENING_PATIENCE_MS) givenUp.abort()
+    }, TURN_MS)
+    try {
+      yield* link.connection.fetchOpening(planDigest, offset, givenUp.signal)
+    } finally {
+      clearInterval(watching)
+    }
   }
 
   /** As `HolderConnection.fetchContributions`. */

@@ -375,7 +375,7 @@ describe('the judgements of the doctor', () => {
   it('of versions: of Node, of the protocol, of the schema', () => {
     expect(checkNode('22.19.0').state).toBe('fail')
     expect(checkNode('24.0.0').state).toBe('ok')
-    expect(judgeProbe('x', { protocolVersion: '2' })).toMatchObject({
+    expect(judgeProbe('x', { protocolVersion: '1' })).toMatchObject({
       state: 'fail',
       todo: 'Update the older of the two.',
     })

@@ -122,8 +122,7 @@ async function live(death: Death, known: Digest | undefined): Promise<Digest | u
       // What the round does not wait for comes after it.
       if (death.fate === 'lost' || death.fate === 'kept') await life.dead
     }
-    await Promise.race([watch(), ended])
-    await stop()
+    await Promise.race([watch(), ended]).finally(stop)
   }
   // A fault that reaches so far ends the process.
   await Promise.race([work().catch(() => undefined), life.dead])
@@ -139,7 +138,8 @@ async function liveThrough(deaths: readonly Death[]) {
   job ??= await submit(last.coordinator)
   const events = await awaitStatistics(last.coordinator, job)
   const writes = [...last.writes]
-  await end(last.coordinator, job)
+  // Also those whose submitter was not told that they are stored.
+  for (const unfinished of await venue.store.listUnfinishedJobs()) await end(last.coordinator, unfinished.job)
   await last.stop()
   return { job, events, writes, faults: last.faults }
 }

@@ -22,7 +22,7 @@ const DAY_MS = 86_400_000
 const LISTEN = '0.0.0.0:7443'
 const VENUE = 'hearts.example'
 const reason = whyNoLines()
-if (reason) console.warn(`Skipped: ${reason}.`)
+const subject = (name: string) => (reason ? `${name} needs lines of its own, and ${reason}` : name)
 
 let root: string
 let network: NetworkCase
@@ -95,7 +95,7 @@ async function expectArrivedOnce(coordinator: PlacedProcess, holder: PlacedProce
 
 const aMegabitLine = `${megabytes} MB over ${megabits} Mbit/s`
 
-describe.skipIf(reason)('an upload', () => {
+describe.skipIf(reason)(subject('an upload'), () => {
   it(`of ${aMegabitLine} that is cut three times arrives once`, { timeout: 900_000 }, async () => {
     line.slowDown(megabits)
     const coordinator = await startCoordinator()
@@ -186,7 +186,7 @@ describe.skipIf(reason)('an upload', () => {
   })
 })
 
-describe.skipIf(reason)('a download', () => {
+describe.skipIf(reason)(subject('a download'), () => {
   it('goes on where it was cut, and arrives whole', async () => {
     line.slowDown(megabits)
     const coordinator = await startCoordinator()
