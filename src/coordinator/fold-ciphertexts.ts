@@ -3,6 +3,7 @@ import type { Digest } from '../crypto/digest.ts'
 import { chunkGeometry } from '../crypto/payload-parameters.ts'
 import { type CoordinatorRound, manifestOf } from '../protocol/coordinator-round.ts'
 import { planParameters } from '../protocol/round-plan.ts'
+import { SluiceError } from '../sluice-error.ts'
 import { CoordinatorError } from './coordinator-error.ts'
 import { CLAIM_MS, FoldChanges, foldClaimed, type SharedFolding } from './fold-claims.ts'
 import { type FoldOrder, foldPart, partCountOf, partName } from './fold-part.ts'
@@ -11,7 +12,8 @@ import { PART_CHUNKS, SUM } from './ports.ts'
 /**
  * Adds the sealed ciphertexts up and keeps their sum, packed as one ciphertext is: one of several parts together with whoever
  * else takes parts (docs/adr/0015). Needs no key, and is done before the contributors' hashes have a challenge, so that the sum
- * cannot be chosen after it (docs/adr/0011). What an earlier life of the process has added up stays: it is the same sum.
+ * cannot be chosen after it (docs/adr/0011). What another life of the round has added up, or adds up meanwhile, stays: it is the
+ * same sum.
  * @returns the digest of the sum, as that of a payload
  * @throws CryptoError, StoreError; CoordinatorError `round-abandoned` when the round is ended meanwhile; the signal's reason
  */
@@ -27,7 +29,19 @@ export async function foldCiphertexts(
   }
   if (partCountOf(order.parameters) === 1) return foldPart(order, 0, parts, signal)
   const known = await parts.openings.stat(order.planDigest, SUM)
-  return known ? known.digest : foldTogether(order, parts, signal)
+  if (known) return known.digest
+  try {
+    return await foldTogether(order, parts, signal)
+  } catch (error) {
+    const joined = mayBeOvertaken(error) ? await parts.openings.stat(order.planDigest, SUM) : undefined
+    if (!joined) throw error
+    return joined.digest
+  }
+}
+
+/** What another life of the round leaves to find that has joined the parts first: no parts, no rows, or a sum that is whole. */
+function mayBeOvertaken(error: unknown): boolean {
+  return error instanceof SluiceError && ['not-found', 'conflict', 'round-abandoned'].includes(error.code)
 }
 
 /** Puts the parts up for everybody, takes some, and joins their sums in order as they come. */
@@ -91,7 +105,9 @@ async function joinParts(sharing: Sharing): Promise<Digest> {
       await awaitPart(part, sharing)
       await appendPart(part, sharing, (chunk) => writer.append(chunk))
     }
+    sharing.signal.throwIfAborted()
     const { digest } = await writer.commit()
+    // Not before: whoever misses a part finds the sum.
     for (let part = 0; part < partCountOf(parameters); part++) {
       await openings.discard(planDigest, partName(parameters, part))
     }
@@ -111,13 +127,18 @@ async function awaitPart(part: number, { order, parts, changes, signal }: Sharin
   }
 }
 
-async function appendPart(part: number, { order, parts }: Sharing, append: (chunk: Uint8Array) => Promise<void>) {
+async function appendPart(
+  part: number,
+  { order, parts, signal }: Sharing,
+  append: (chunk: Uint8Array) => Promise<void>,
+) {
   const { planDigest, parameters } = order
   const chunkBytes = chunkGeometry(parameters, 0).bytes
   const first = part * PART_CHUNKS
   const end = Math.min(first + PART_CHUNKS, parameters.chunkCount)
   for (let index = first; index < end; index++) {
     const { bytes } = chunkGeometry(parameters, index)
+    signal.throwIfAborted()
     await append(await parts.openings.read(planDigest, partName(parameters, part), (index - first) * chunkBytes, bytes))
   }
 }

@@ -1,6 +1,7 @@
 import { type Digest, fromHex } from '../crypto/digest.ts'
 import { chunkGeometry, type PayloadParameters, payloadParameters } from '../crypto/payload-parameters.ts'
 import type { PayloadWorkers, VectorAggregation } from '../crypto/payload-workers.ts'
+import { SluiceError } from '../sluice-error.ts'
 import { PART_CHUNKS, type PayloadSpool, partOfSum, type SpoolWriter, SUM } from './ports.ts'
 
 /** Chunks in work for each thread: one that is worked on, one that is read from the spool. */
@@ -59,6 +60,8 @@ export async function foldPart(
   const known = await openings.stat(planDigest, name)
   if (known) return known.digest
   const parameters = partParameters(order.parameters, part)
+  const begun = await openUnlessWhole(planDigest, name, parameters, openings)
+  if ('digest' in begun) return begun.digest
   const chunkBytes = chunkGeometry(order.parameters, 0).bytes
   const addChunk = async (index: number, aggregation: VectorAggregation) => {
     const offset = (part * PART_CHUNKS + index) * chunkBytes
@@ -68,7 +71,7 @@ export async function foldPart(
       await aggregation.add(index, await spool.read(planDigest, holder, offset, bytes))
     }
   }
-  const writer = new ChunkWriter(await openings.open(planDigest, name, parameters))
+  const writer = new ChunkWriter(begun.writer)
   const aggregation = workers.beginAggregation({ parameters, planDigest: fromHex(planDigest) })
   try {
     await overChunks(parameters, workers, async (index) => {
@@ -79,6 +82,23 @@ export async function foldPart(
   } finally {
     await writer.close()
     await aggregation.end()
+  }
+}
+
+/** Begins to write a sum. @returns the digest of one that another process has made whole since it was asked for */
+async function openUnlessWhole(
+  planDigest: Digest,
+  name: string,
+  parameters: PayloadParameters,
+  openings: PayloadSpool,
+): Promise<{ readonly writer: SpoolWriter } | { readonly digest: Digest }> {
+  try {
+    return { writer: await openings.open(planDigest, name, parameters) }
+  } catch (error) {
+    const isConflict = error instanceof SluiceError && error.code === 'conflict'
+    const whole = isConflict ? await openings.stat(planDigest, name) : undefined
+    if (!whole) throw error
+    return { digest: whole.digest }
   }
 }
 

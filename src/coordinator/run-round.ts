@@ -119,7 +119,8 @@ async function openSealed<Made>(
   clock: () => number,
   context: OpeningContext<Made>,
 ): Promise<OpenedRound<Made>> {
-  const folding = foldCiphertexts(sealed, context, context.signal)
+  const failed = new AbortController()
+  const folding = foldCiphertexts(sealed, context, AbortSignal.any([context.signal, failed.signal]))
   const hashing = folding.then((sum) => collectHashes(sealed, sum, context.holders, context, context.note))
   // A fault of either is met where the round waits for it; until then it must not end the process.
   hashing.catch(() => undefined)
@@ -139,6 +140,9 @@ async function openSealed<Made>(
     return await finishRound(opened, await hashing, { ...earlier, certifyMs, answerMs, openMs: opened.openMs }, context)
   } catch (error) {
     hashing.then((hashes) => hashes.abandon()).catch(() => undefined)
+    // Whoever has the round next adds up as well: nothing here writes to its sum any more when the round is let go of.
+    failed.abort(error)
+    await folding.catch(() => undefined)
     throw error
   }
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { foldCiphertexts } from '../../src/coordinator/fold-ciphertexts.ts'
 import { type FoldListener, helpToFold, type SharedFolding } from '../../src/coordinator/fold-claims.ts'
-import { type FoldClaim, PART_CHUNKS, SUM } from '../../src/coordinator/ports.ts'
+import { type FoldClaim, PART_CHUNKS, partOfSum, SUM } from '../../src/coordinator/ports.ts'
 import { type PayloadWorkers, startPayloadWorkers } from '../../src/crypto/payload-workers.ts'
 import { openDirectoryBlobStore } from '../../src/store/directory-blob-store.ts'
 import { MemoryPlace, openMemoryCoordinatorStore } from '../../src/store/memory-coordinator-store.ts'
@@ -105,6 +105,63 @@ describe('the sum of a payload of several parts', () => {
     await until(() => helper.folded.length > 0)
     await helper.stop()
     expect(helper.faults).toEqual([])
+  })
+
+  it('is found by a life of the round whose parts another one has joined and deleted beneath it', async () => {
+    large = await seal(CHUNKS)
+    const { round, sum } = large
+    const overtaker = process(0)
+    const overtaken = process(1)
+    const isReading = Promise.withResolvers<void>()
+    const isJoined = Promise.withResolvers<void>()
+    const openings: typeof overtaken.openings = {
+      ...overtaken.openings,
+      read: async (plan, name, offset, bytes) => {
+        if (name === partOfSum(2)) {
+          isReading.resolve()
+          await isJoined.promise
+        }
+        return overtaken.openings.read(plan, name, offset, bytes)
+      },
+    }
+    const second = foldCiphertexts(round, { ...overtaken, openings }, never)
+    await isReading.promise
+    expect(await foldCiphertexts(round, overtaker, never)).toBe(sum)
+    isJoined.resolve()
+    expect(await second).toBe(sum)
+  })
+
+  it('is found when it becomes whole in the moment in which it would be begun', async () => {
+    for (const chunks of [2, CHUNKS]) {
+      large = await seal(chunks)
+      const { round, sum } = large
+      const overtaken = process(1)
+      const openings: typeof overtaken.openings = {
+        ...overtaken.openings,
+        open: async (plan, name, parameters) => {
+          if (name === SUM) await foldCiphertexts(round, process(0), never)
+          return overtaken.openings.open(plan, name, parameters)
+        },
+      }
+      expect(await foldCiphertexts(round, { ...overtaken, openings }, never)).toBe(sum)
+    }
+  })
+
+  it('is not joined any more by a life that has lost the round', async () => {
+    large = await seal(CHUNKS)
+    const { round } = large
+    const parts = process(0)
+    const losing = new AbortController()
+    const openings: typeof parts.openings = {
+      ...parts.openings,
+      read: async (plan, name, offset, bytes) => {
+        if (name === partOfSum(2)) losing.abort(new Error('another has it'))
+        return parts.openings.read(plan, name, offset, bytes)
+      },
+    }
+    await expect(foldCiphertexts(round, { ...parts, openings }, losing.signal)).rejects.toThrow('another has it')
+    expect(await parts.openings.stat(round.planDigest, SUM)).toBeUndefined()
+    expect(await parts.openings.stat(round.planDigest, partOfSum(2))).toBeDefined()
   })
 
   it('waits for a part that a dead process has claimed until the claim is over, and not longer', async () => {

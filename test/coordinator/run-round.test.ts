@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../../src/cli/coordinator-process.ts'
 import { LoggedRequests } from '../../src/coordinator/logged-requests.ts'
 import { OpenRounds } from '../../src/coordinator/open-rounds.ts'
@@ -296,6 +296,35 @@ describe('a round', () => {
     expect(reason).toContain('4 of 7')
     await expect(spool.read(planDigest, 'bern', 0, 1)).rejects.toMatchObject({ code: 'not-found' })
     expect(openRounds.contributionsFor(planDigest, 'bern')).toBeUndefined()
+  })
+
+  it('that cannot be certified waits until nothing of it is added up any more', async () => {
+    const isReading = Promise.withResolvers<void>()
+    const isRead = Promise.withResolvers<void>()
+    const before = openings
+    openings = {
+      ...before,
+      stat: async (...which) => {
+        isReading.resolve()
+        await isRead.promise
+        return before.stat(...which)
+      },
+    }
+    for (const name of NAMES) deviations.set(name, on('endorse', gone))
+    const ended = run()
+    openings = before
+    let isOver = false
+    const over = () => {
+      isOver = true
+    }
+    ended.then(over, over)
+    await isReading.promise
+    await vi.waitFor(() => expect(named().length).toBeGreaterThanOrEqual(NAMES.length), { timeout: 20_000 })
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    expect(isOver).toBe(false)
+    isRead.resolve()
+    await expect(ended).rejects.toMatchObject({ code: 'round-abandoned' })
+    expect(await openings.stat((await lastRound()).planDigest, SUM)).toBeUndefined()
   })
 
   it('opens past a member whose lie came first, and names it and nobody else', async () => {
