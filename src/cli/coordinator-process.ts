@@ -6,7 +6,7 @@ import { Coordinator } from '../coordinator/coordinator.ts'
 import { SCHEDULING_DEFAULTS } from '../coordinator/job-scheduler.ts'
 import { OpenRounds } from '../coordinator/open-rounds.ts'
 import type { Clock } from '../coordinator/ports.ts'
-import { sweepPayloads } from '../coordinator/sweep-payloads.ts'
+import { keepSwept, type SweepParts, sweepPayloads } from '../coordinator/sweep-payloads.ts'
 import { openTransparencyLog } from '../coordinator/transparency-log.ts'
 import { startPayloadWorkers } from '../crypto/payload-workers.ts'
 import { systemRandomness } from '../crypto/randomness.ts'
@@ -69,8 +69,7 @@ export async function runCoordinator(
   const openRounds = new OpenRounds()
   const sessions = new HolderSessions(config.reconnectGraceMs, stores.spool, () => observation.traces.traceparent())
   const clock = systemClock
-  const swept = await sweepPayloads({ ...stores, store, clock })
-  if (swept > 0) log.info({ event: 'swept', rounds: swept }, 'payloads of rounds that are over were discarded')
+  stack.adopt(await startSweeping({ ...stores, store, clock }, log), (stop) => stop())
 
   // Refusals of the desk end a wait that is told of elsewhere.
   let refreshPending = async () => {}
@@ -180,6 +179,21 @@ async function openStores(state: string, blobsUrl: string | undefined, databaseU
   return {
     ...storesOver(await openBlobStore(blobsUrl, state)),
     store: await openCoordinatorStore({ databaseUrl, directory: join(state, 'database') }),
+  }
+}
+
+/** Sweeps once before anything is served, then now and then. @returns ends it */
+async function startSweeping(parts: SweepParts, log: Logger): Promise<() => Promise<void>> {
+  const onSwept = (rounds: number) => {
+    if (rounds > 0) log.info({ event: 'swept', rounds }, 'payloads of rounds that are over were discarded')
+  }
+  const onFault = (error: unknown) => log.error({ event: 'fault', err: error }, 'payloads could not be swept')
+  onSwept(await sweepPayloads(parts))
+  const stopping = new AbortController()
+  const sweeping = keepSwept(parts, { onSwept, onFault }, stopping.signal)
+  return async () => {
+    stopping.abort()
+    await sweeping
   }
 }
 

@@ -12,6 +12,7 @@ import { parseStatement, signStatement } from '../protocol/statement.ts'
 import type { SumReading } from '../protocol/sum-reading.ts'
 import { collectAbandonments } from './abandonments.ts'
 import { CoordinatorError } from './coordinator-error.ts'
+import { discardPayloads } from './end-rounds.ts'
 import { awaitCommittee, type GatheringParts, gatherCohort, planStep } from './plan-next-round.ts'
 import type { ArtifactStore, JobEvent, JobOutput, JobRecord } from './ports.ts'
 import type { HolderNote, RoundParts } from './round-context.ts'
@@ -94,16 +95,15 @@ export function readJob(record: JobRecord): Job {
 }
 
 async function resumeProgress(record: JobRecord, parts: JobParts): Promise<JobProgress> {
-  const { store, spool } = parts
+  const { store } = parts
   const { specification } = readJob(record)
   const outputs = await store.listJobOutputs(record.job)
   const rounds = await store.listRounds(record.job)
   // An earlier life may have died between the end of a round and this.
   const last = rounds.at(-1)
   for (const { phase, planDigest } of rounds) {
-    if (phase === 'abandoned' || (phase === 'published' && planDigest === last?.planDigest)) {
-      await spool.discard(planDigest)
-    }
+    if (phase === 'abandoned') await discardPayloads(planDigest, parts)
+    else if (phase === 'published' && planDigest === last?.planDigest) await parts.spool.discard(planDigest)
   }
   return {
     record,
@@ -186,7 +186,7 @@ async function storeOutput({ name, version, pieces }: RoundOutput, { artifacts }
   return { name, version, digest: await artifacts.put(pieces) }
 }
 
-/** When an output cannot be stored (a full disk), the round does not stay open, nor its ciphertexts. */
+/** When an output cannot be stored (a full disk), the round does not stay open, nor its payloads. */
 async function orDiscard<T>({ round }: OpenedRound<RoundOutput>, parts: JobParts, work: Promise<T>): Promise<T> {
   try {
     return await work
@@ -195,7 +195,7 @@ async function orDiscard<T>({ round }: OpenedRound<RoundOutput>, parts: JobParts
     parts.openRounds.delete(round.planDigest)
     if (isTransient(error)) throw error
     await parts.store.setRoundPhase(round.planDigest, 'abandoned', { reason })
-    await parts.spool.discard(round.planDigest)
+    await discardPayloads(round.planDigest, parts)
     throw error
   }
 }

@@ -15,6 +15,7 @@ import { checkShares, closeRound, type SealedRound, sealContributions, takeLogge
 import { collectContributions } from './collect-contributions.ts'
 import { collectHashes, type HashCollection } from './collect-hashes.ts'
 import { CoordinatorError } from './coordinator-error.ts'
+import { discardPayloads } from './end-rounds.ts'
 import { foldCiphertexts } from './fold-ciphertexts.ts'
 import type { NotedCheckpoint } from './logged-requests.ts'
 import type { OpenedAggregate } from './open-aggregate.ts'
@@ -59,7 +60,7 @@ export async function runRound<Made>(plan: RoundPlan, context: OpeningContext<Ma
 /**
  * Carries a round from where it is stored to be, whoever left it there, to its opened sum (docs/adr/0015). Every transition is
  * stored before it has an effect, and whoever is asked again answers the same: so a round that a dead process left goes on from
- * any phase. One that cannot go on is abandoned with the reason, and its ciphertexts are forgotten.
+ * any phase. One that cannot go on is abandoned with the reason, and its payloads are forgotten.
  *
  * @throws CoordinatorError `round-abandoned`; LearningError when nothing can be made of the sum; the signal’s reason when it
  *   fires; what {@link isTransient} names, and then the round stays as it is stored.
@@ -192,7 +193,7 @@ function describeContributions(round: CoordinatorRound) {
 }
 
 /**
- * Records why a round ended early and forgets its ciphertexts. A coordinator that only stops, or whose database is away, leaves
+ * Records why a round ended early and forgets its payloads. A coordinator that only stops, or whose database is away, leaves
  * it as it is, to be carried on.
  * @returns the error to throw on.
  */
@@ -202,7 +203,7 @@ async function abandonRound(planDigest: Digest, error: unknown, context: RoundCo
   if (isStopping(context.signal)) return context.signal.reason
   if (isTransient(error) && !context.signal.aborted) return error
   await context.store.setRoundPhase(planDigest, 'abandoned', { reason })
-  await context.spool.discard(planDigest)
+  await discardPayloads(planDigest, context)
   if (context.signal.aborted) return context.signal.reason
   // Nothing can be made of the sum of this set: asking again would not help.
   if (error instanceof CoordinatorError || error instanceof LearningError) return error

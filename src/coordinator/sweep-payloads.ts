@@ -12,8 +12,32 @@ export interface SweepParts {
   readonly clock: Clock
 }
 
+/** How often a coordinator sweeps. */
+const SWEEP_MS = 600_000
+
+/** Whoever watches the sweeping. */
+export interface SweepListener {
+  onSwept(rounds: number): void
+  /** The next sweep tries again. */
+  onFault(error: unknown): void
+}
+
+/** Sweeps now and then until the signal fires: what a worker writes to a round that was abandoned meanwhile has no other end. */
+export async function keepSwept(parts: SweepParts, listener: SweepListener, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    await parts.clock.sleep(SWEEP_MS, signal)
+    if (signal.aborted) return
+    try {
+      const rounds = await sweepPayloads(parts)
+      listener.onSwept(rounds)
+    } catch (error) {
+      listener.onFault(error)
+    }
+  }
+}
+
 /**
- * Discards what coordinators that died have left: ciphertexts of rounds that are over, openings that nobody asks for any more. Other
+ * Discards what was left behind: ciphertexts of rounds that are over, openings that nobody asks for any more. Other
  * coordinators over the same store may be running: what is stored is listed before the store is asked, and a round is in the store
  * before its first chunk is stored, so that nothing of a round that begins meanwhile is taken for left over.
  * @returns how many rounds' payloads were discarded

@@ -123,26 +123,27 @@ describe('the queue', () => {
 })
 
 describe('a fault', () => {
-  it('of the disk after a sum was opened fails the job, and leaves no open round and no ciphertext behind', async () => {
+  it('of the blobs after a sum was opened fails the job, and leaves no open round and no payload behind', async () => {
     let puts = 0
     const { coordinator, faults, stop } = start({
       artifacts: {
         ...venue.artifacts,
         put: async (bytes) => {
           // The initial model is stored; what comes of the first sum is not.
-          if (++puts > 1) throw new StoreError('disk-full', 'The disk is full.')
+          if (++puts > 1) throw new StoreError('blobs-refused', 'No such bucket.')
           return venue.artifacts.put(bytes)
         },
       },
     })
     const job = await submit(coordinator)
     await watch(coordinator, job)
-    expect((await coordinator.result(job)).record).toMatchObject({ state: 'failed', reason: 'The disk is full.' })
-    expect(faults).toMatchObject([{ code: 'disk-full' }])
+    expect((await coordinator.result(job)).record).toMatchObject({ state: 'failed', reason: 'No such bucket.' })
+    expect(faults).toMatchObject([{ code: 'blobs-refused' }])
     const [round] = await venue.store.listRounds(job)
-    expect(round).toMatchObject({ phase: 'abandoned', reason: 'The disk is full.' })
+    expect(round).toMatchObject({ phase: 'abandoned', reason: 'No such bucket.' })
     expect(venue.openRounds.contributionsFor(round.planDigest, 'cleveland')).toBeUndefined()
     expect(spooled()).toEqual([])
+    expect(await venue.openings.plans()).not.toContain(round.planDigest)
     await stop()
   })
 
@@ -187,13 +188,13 @@ describe('a fault', () => {
 })
 
 describe('a job that is cancelled before a coordinator takes it up again', () => {
-  it('leaves no open round and no ciphertext behind', async () => {
+  it('leaves no open round and no payload behind', async () => {
     const dead = Promise.withResolvers<void>()
     const { coordinator } = start({
       store: {
         ...venue.store,
         setRoundPhase: async (...call) => {
-          if (call[1] !== 'checking') return venue.store.setRoundPhase(...call)
+          if (call[1] !== 'opened') return venue.store.setRoundPhase(...call)
           dead.resolve()
           return new Promise<never>(() => {})
         },
@@ -202,6 +203,8 @@ describe('a job that is cancelled before a coordinator takes it up again', () =>
     const job = await submit(coordinator)
     await dead.promise
     expect(spooled()).toHaveLength(1)
+    const [{ planDigest }] = await venue.store.listRounds(job)
+    expect(await venue.openings.plans()).toContain(planDigest)
     // The next process has begun, and takes nothing up yet.
     await venue.store.enterCoordinator(venue.parts.name)
     const next = new Coordinator(venue.parts, { onJobState: () => {}, onFault: () => {} })
@@ -210,6 +213,7 @@ describe('a job that is cancelled before a coordinator takes it up again', () =>
       { phase: 'abandoned', reason: 'cancelled by a researcher' },
     ])
     expect(spooled()).toEqual([])
+    expect(await venue.openings.plans()).not.toContain(planDigest)
   })
 })
 

@@ -285,8 +285,13 @@ describe('a round', () => {
     expect(aggregate).toBe(expectedAggregate(NAMES))
   })
 
-  it('opens nothing when three of seven vanish, and forgets the ciphertexts', async () => {
-    for (const name of ['geneva', 'zug', 'basel']) deviations.set(name, on('endorse', gone))
+  it('opens nothing when three of seven vanish, and forgets the ciphertexts and their sum', async () => {
+    const isAddedUp = async () =>
+      vi.waitFor(async () => expect(await openings.stat((await lastRound()).planDigest, SUM)).toBeDefined(), {
+        timeout: 10_000,
+      })
+    const goneLate = () => isAddedUp().then(gone)
+    for (const name of ['geneva', 'zug', 'basel']) deviations.set(name, on('endorse', goneLate))
     await expect(run()).rejects.toMatchObject({
       code: 'round-abandoned',
       message: expect.stringContaining('4 of 7 members endorsed'),
@@ -295,6 +300,7 @@ describe('a round', () => {
     expect(phase).toBe('abandoned')
     expect(reason).toContain('4 of 7')
     await expect(spool.read(planDigest, 'bern', 0, 1)).rejects.toMatchObject({ code: 'not-found' })
+    expect(await openings.plans()).not.toContain(planDigest)
     expect(openRounds.contributionsFor(planDigest, 'bern')).toBeUndefined()
   })
 

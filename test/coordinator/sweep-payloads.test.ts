@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/cli/coordinator-process.ts'
 import { OPENINGS_KEPT } from '../../src/coordinator/open-rounds.ts'
 import type { CoordinatorStore, PayloadSpool } from '../../src/coordinator/ports.ts'
-import { sweepPayloads } from '../../src/coordinator/sweep-payloads.ts'
+import { keepSwept, sweepPayloads } from '../../src/coordinator/sweep-payloads.ts'
 import type { Digest } from '../../src/crypto/digest.ts'
 import type { RoundPhase } from '../../src/protocol/coordinator-round.ts'
 import { openDirectoryBlobStore } from '../../src/store/directory-blob-store.ts'
@@ -148,5 +148,30 @@ describe('what dead coordinators have left', () => {
     const failing = { ...store, listUnfinishedJobs: async () => Promise.reject(new Error('no store')) }
     await expect(sweepPayloads({ ...stores, store: failing, clock })).rejects.toThrow('no store')
     expect(await stores.spool.plans()).toHaveLength(1)
+  })
+
+  it('is discarded also while coordinators run, again and again, and after a fault', async () => {
+    const stopping = new AbortController()
+    const [swept, faults]: [number[], unknown[]] = [[], []]
+    let turn = 0
+    const late = await addRound(await addJob(), 'abandoned')
+    const between = async () => {
+      turn++
+      // A worker that has not heard of the end of the round.
+      if ((await stores.openings.plans()).length === 0) await put(stores.openings, late)
+      if (turn === 4) stopping.abort()
+    }
+    const failing: CoordinatorStore = {
+      ...store,
+      listUnfinishedJobs: async () => (turn === 2 ? Promise.reject(new Error('no store')) : store.listUnfinishedJobs()),
+    }
+    const parts = { ...stores, store: failing, clock: { ...clock, sleep: between } }
+    const listener = {
+      onSwept: (rounds: number) => swept.push(rounds),
+      onFault: (error: unknown) => faults.push(error),
+    }
+    await keepSwept(parts, listener, stopping.signal)
+    expect(swept).toEqual([1, 1])
+    expect(faults).toEqual([new Error('no store')])
   })
 })
