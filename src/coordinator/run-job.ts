@@ -186,7 +186,7 @@ async function storeOutput({ name, version, pieces }: RoundOutput, { artifacts }
   return { name, version, digest: await artifacts.put(pieces) }
 }
 
-/** When an output cannot be stored (a full disk), the round does not stay open, nor its payloads. */
+/** When an output can never be stored (a bucket that refuses), the round does not stay open, nor its payloads. */
 async function orDiscard<T>({ round }: OpenedRound<RoundOutput>, parts: JobParts, work: Promise<T>): Promise<T> {
   try {
     return await work

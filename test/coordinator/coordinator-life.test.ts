@@ -147,6 +147,39 @@ describe('a fault', () => {
     await stop()
   })
 
+  it('of the disk that passes leaves the round to be opened again, whose committee has answered', async () => {
+    for (const code of ['disk-full', 'io-failed'] as const) {
+      let [sums, outputs] = [0, 0]
+      const fault = () => new StoreError(code, `The disk: ${code}.`)
+      const { coordinator, faults, letGo, stop } = start({
+        scheduling: { ...venue.parts.scheduling, retryFirstMs: 50 },
+        openings: {
+          ...venue.openings,
+          open: async (...which) => {
+            if (++sums === 1) throw fault()
+            return venue.openings.open(...which)
+          },
+        },
+        artifacts: {
+          ...venue.artifacts,
+          put: async (bytes) => {
+            // The initial model comes before.
+            if (++outputs === 2) throw fault()
+            return venue.artifacts.put(bytes)
+          },
+        },
+      })
+      const job = await submit(coordinator)
+      const events = await watch(coordinator, job)
+      await stop()
+      expect((await coordinator.result(job)).record.state).toBe('completed')
+      expect(faults).toEqual([])
+      expect(letGo).toHaveLength(2)
+      expect((await venue.store.listRounds(job)).map(({ phase }) => phase)).toEqual(Array(3).fill('published'))
+      expect(events.filter(({ event }) => event.kind === 'round-abandoned')).toEqual([])
+    }
+  })
+
   /** A job whose coordinator's store fails `times` times when a round is to be stored. */
   async function runWhileAway(fault: StoreError, times: number) {
     let left = times
