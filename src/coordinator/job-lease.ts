@@ -74,13 +74,17 @@ export class JobLease {
 
   /**
    * The store, for the work on this job: a process that slept past its lease writes nothing more, as far as the
-   * clock tells; what slips through meets the store's own rules, where every transition is from one known content to the next.
+   * clock tells, which may stand still while a machine is suspended. What slips through meets the store's own rules, where every
+   * transition is from one known content to the next; but for giving a round up, which is possible from everywhere: before that
+   * the lease is renewed, so that nobody ends a round that another has taken over.
+   * @param renew asks the store for the lease again
    * @throws CoordinatorError `lease-lost` from every write then
    */
-  guard(store: CoordinatorStore): CoordinatorStore {
+  guard(store: CoordinatorStore, renew: () => Promise<void>): CoordinatorStore {
     const guarded = WRITES.map((name) => {
       const write = store[name] as (...args: unknown[]) => Promise<unknown>
       const whileLeased = async (...args: unknown[]) => {
+        if (this.check() && name === 'setRoundPhase' && args[1] === 'abandoned') await renew()
         if (!this.check()) throw this.signal.reason
         return write(...args)
       }

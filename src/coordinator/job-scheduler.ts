@@ -182,7 +182,7 @@ export class JobScheduler {
       lease.signal.throwIfAborted()
       // Not when it was cancelled in the moment in which it was taken from the queue.
       if (!(await this.#work.setState(record.job, 'running'))) return await this.#cancelUnbegun(record.job)
-      await this.#work.run(record, lease.guard(store), lease.signal)
+      await this.#work.run(record, lease.guard(store, () => this.#renew(claimant, [lease])), lease.signal)
       // The store decides which was first: whoever was told that the job is cancelled is not shown a completed one.
       if (await this.#work.setState(record.job, 'completed')) return
       await this.#work.end(record.job, 'cancelled', CANCELLED)

@@ -2,7 +2,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { heartJob } from '../../nodes/examples/heart/jobs.ts'
 import { Coordinator } from '../../src/coordinator/coordinator.ts'
+import { OpenRounds } from '../../src/coordinator/open-rounds.ts'
 import type { JobState, StoredJobEvent } from '../../src/coordinator/ports.ts'
+import { StoreError } from '../../src/store/store-error.ts'
 import { InProcessVenue } from '../support/in-process-venue.ts'
 
 let venue: InProcessVenue
@@ -180,6 +182,48 @@ describe('leases', () => {
     await watch(other.coordinator, job)
     expect((await venue.store.findJob(job))?.state).toBe('cancelled')
     await other.stop()
+  })
+
+  it('that one has lost while its clock stood still keep it from ending the round of whoever has the job now', async () => {
+    const [asleep, taken] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const sleeper = start({
+      name: 'sleeper',
+      scheduling: { ...scheduling(), leaseMs: 600_000 },
+      store: {
+        ...venue.store,
+        // For the store the time went by.
+        claimJob: (claimant, _, choose) => venue.store.claimJob(claimant, 1500, choose),
+        setRoundPhase: async (...call) => {
+          if (call[1] !== 'sealed') return venue.store.setRoundPhase(...call)
+          asleep.resolve()
+          await taken.promise
+          throw new StoreError('conflict', 'The round has another manifest.')
+        },
+      },
+    })
+    const job = await submit(sleeper.coordinator, 1)
+    await asleep.promise
+    venue.openRounds = new OpenRounds()
+    const other = start({
+      name: 'other',
+      scheduling: scheduling(),
+      store: {
+        ...venue.store,
+        setRoundPhase: async (...call) => {
+          if (call[1] === 'sealed') {
+            taken.resolve()
+            await until(() => sleeper.letGo.length + sleeper.faults.length > 0)
+          }
+          return venue.store.setRoundPhase(...call)
+        },
+      },
+    })
+    const events = await watch(other.coordinator, job)
+    expect(sleeper.letGo).toEqual([{ job, reason: expect.stringMatching(/lets go of it/) }])
+    expect(sleeper.faults).toEqual([])
+    expect(events.filter(({ event }) => event.kind === 'round-abandoned')).toEqual([])
+    expect((await venue.store.listRounds(job)).map(({ phase }) => phase)).toEqual(Array(3).fill('published'))
+    await Promise.all([sleeper.stop(), other.stop()])
   })
 
   it('are given back by a coordinator that stops, and taken up by another at once', async () => {
