@@ -159,31 +159,6 @@ describe('a job that does not fit', () => {
 describe('leases', () => {
   const scheduling = () => ({ ...venue.parts.scheduling, leaseMs: 1500, pollMs: 50 })
 
-  it('of a coordinator that is not heard of any more run out, and another finishes the job', async () => {
-    const deaf = start({
-      name: 'deaf',
-      scheduling: scheduling(),
-      store: {
-        ...venue.store,
-        // Its requests are lost from the first renewal on.
-        renewLeases: () => new Promise(() => {}),
-      },
-    })
-    const job = await submit(deaf.coordinator, 200)
-    await until(async () => (await venue.store.listRounds(job)).length > 2)
-    const other = start({ name: 'other', scheduling: scheduling() })
-    await until(() => deaf.letGo.length > 0)
-    expect(deaf.letGo).toEqual([{ job, reason: expect.stringMatching(/lets go of it/) }])
-    expect(deaf.faults).toEqual([])
-    await until(async () => (await other.coordinator.result(job)).record.standing === 'is run by other')
-    const rounds = await venue.store.listRounds(job)
-    await until(async () => (await venue.store.listRounds(job)).length > rounds.length + 2)
-    expect(await other.coordinator.cancel(job)).toBe(true)
-    await watch(other.coordinator, job)
-    expect((await venue.store.findJob(job))?.state).toBe('cancelled')
-    await other.stop()
-  })
-
   it('that one has lost while its clock stood still keep it from ending the round of whoever has the job now', async () => {
     const [asleep, taken] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
     const sleeper = start({
@@ -224,6 +199,31 @@ describe('leases', () => {
     expect(events.filter(({ event }) => event.kind === 'round-abandoned')).toEqual([])
     expect((await venue.store.listRounds(job)).map(({ phase }) => phase)).toEqual(Array(3).fill('published'))
     await Promise.all([sleeper.stop(), other.stop()])
+  })
+
+  it('of a coordinator that is not heard of any more run out, and another finishes the job', async () => {
+    const deaf = start({
+      name: 'deaf',
+      scheduling: scheduling(),
+      store: {
+        ...venue.store,
+        // Its requests are lost from the first renewal on.
+        renewLeases: () => new Promise(() => {}),
+      },
+    })
+    const job = await submit(deaf.coordinator, 200)
+    await until(async () => (await venue.store.listRounds(job)).length > 2)
+    const other = start({ name: 'other', scheduling: scheduling() })
+    await until(() => deaf.letGo.length > 0)
+    expect(deaf.letGo).toEqual([{ job, reason: expect.stringMatching(/lets go of it/) }])
+    expect(deaf.faults).toEqual([])
+    await until(async () => (await other.coordinator.result(job)).record.standing === 'is run by other')
+    const rounds = await venue.store.listRounds(job)
+    await until(async () => (await venue.store.listRounds(job)).length > rounds.length + 2)
+    expect(await other.coordinator.cancel(job)).toBe(true)
+    await watch(other.coordinator, job)
+    expect((await venue.store.findJob(job))?.state).toBe('cancelled')
+    await other.stop()
   })
 
   it('are given back by a coordinator that stops, and taken up by another at once', async () => {
