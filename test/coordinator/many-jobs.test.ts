@@ -230,10 +230,10 @@ describe('a job that its coordinators die of', () => {
     for (let deaths = 0; deaths < 3; deaths++) await dieOf(deadly)
     const other = await submit(stopped.coordinator, 1, 'ada', { priority: 'low' })
     const mortal = start({ name: 'mortal', scheduling: { ...venue.parts.scheduling, maxRunningJobs: 1 } })
-    await watch(mortal.coordinator, deadly)
-    const order = mortal.states.filter(({ state }) => state === 'completed').map(({ job }) => job)
+    const completed = () => mortal.states.filter(({ state }) => state === 'completed').map(({ job }) => job)
+    await until(() => completed().length === 2)
     // It was none of its own fault, this time.
-    expect(order).toEqual([other, deadly])
+    expect(completed()).toEqual([other, deadly])
     await mortal.stop()
 
     const again = await submit(stopped.coordinator, 1, 'mallory')
