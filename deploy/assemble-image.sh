@@ -9,7 +9,7 @@ state=$3
 # Direct dependencies that a role has no use for; their own dependencies go with them. ECharts draws the demo's report.
 case $role in
   coordinator) unused='@duckdb/node-api @tensorflow/tfjs-backend-cpu @tensorflow/tfjs-backend-wasm @tensorflow/tfjs-core echarts' ;;
-  holder) unused='@electric-sql/pglite pg echarts' ;;
+  holder) unused='@aws-sdk/client-s3 @electric-sql/pglite pg echarts' ;;
   *) echo "assemble-image.sh: no role $role" >&2; exit 2 ;;
 esac
 

@@ -384,6 +384,7 @@ export class HolderAgent {
     const { workers, randomness, coordinator, keys, member, observer } = this.#parts
     const { plan, planDigest, job, step } = accepting
     const started = performance.now()
+    using _held = this.#outbox.hold(planDigest)
     const protection = new UpdateProtection(plan, planDigest, workers, randomness)
     try {
       const inputs = new Map(plan.inputs.map(({ name, digest }) => [name, digest]))
@@ -428,6 +429,7 @@ export class HolderAgent {
   async #sendAgain({ plan, planDigest, step }: AcceptedPlan, log: Logger): Promise<Answer> {
     const { coordinator, journal, observer } = this.#parts
     if (journal.hasWrongSum(plan.job)) return wrongSumBefore()
+    using _held = this.#outbox.hold(planDigest)
     const kept = await this.#sent.findKept(planDigest)
     if (!kept) {
       const reason = 'A contribution of this holder to this plan has left, or begun to, and is not kept whole here.'

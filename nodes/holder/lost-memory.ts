@@ -3,8 +3,8 @@ import type { HolderJournal } from './journal.ts'
 
 /*
  * A node that does not know what it has done might do it again: contribute twice to a question, stand by a second set. It notices by its
- * own signatures, which nobody else can make, on what its journal does not have: a cosignature, a share check, the hash of a
- * ciphertext. Each is durable here before it leaves, so that a node which was only killed never meets one. From the first on it
+ * own signatures, which nobody else can make, on what its journal does not have: a contribution, a cosignature, a share check, the
+ * hash of a ciphertext. Each is durable here before it leaves, so that a node which was only killed never meets one. From the first on it
  * refuses everything, for ever (docs/OPERATING.md says what its operator does).
  */
 

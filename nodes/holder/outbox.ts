@@ -42,7 +42,7 @@ export interface KeptContribution extends OutboxRecord {
  * - *Durability*: what was kept survives the death of the process at any moment. A ciphertext without its record is of a key
  *   that died with its process, and is removed at the next start.
  * - *Damage*: a file that is not what was written is noticed by digests, and as good as none.
- * - *Bounds*: {@link ROUNDS_KEPT} rounds and {@link BYTES_KEPT} bytes.
+ * - *Bounds*: {@link ROUNDS_KEPT} rounds and {@link BYTES_KEPT} bytes, beyond which the oldest go that nobody holds.
  * - *Concurrency*: one process at a time, which the journal beside it sees to.
  *
  * Files: `<plan digest>.ciphertext`, the packed chunks one after another; `<plan digest>.json`, the record under its SHA-256.
@@ -54,6 +54,10 @@ export class Outbox {
   /** Those that were looked up or made in this life of the process. */
   readonly #kept = new Map<Digest, KeptContribution>()
 
+  /** Those that are being made or sent, and how often they are held. */
+  readonly #held = new Map<Digest, number>()
+  /** Of those that have no record yet: their bytes are not all on the disk. */
+  readonly #unfinished = new Map<Digest, OutgoingPayload>()
   readonly #bounds: OutboxBounds
 
   /** @throws HolderError `outbox-unwritable` */
@@ -68,34 +72,63 @@ export class Outbox {
     }
   }
 
+  /** Until the hold is disposed of, what is or will be here of a plan makes no room for others: it is being made, or sent. */
+  hold(planDigest: Digest): Disposable {
+    const count = (change: number) => {
+      const held = (this.#held.get(planDigest) ?? 0) + change
+      if (held > 0) this.#held.set(planDigest, held)
+      else this.#held.delete(planDigest)
+    }
+    count(1)
+    return { [Symbol.dispose]: () => count(-1) }
+  }
+
   /**
-   * A place for the ciphertext of a plan; the oldest rounds make room for it.
-   * @throws HolderError `outbox-unwritable` when the disk has no room
+   * A place for the ciphertext of a plan; the oldest rounds make room for it that nobody holds.
+   * @throws HolderError `outbox-unwritable` when the disk has no room, or what is held leaves none
    */
   async begin(planDigest: Digest, parameters: PayloadParameters): Promise<OutgoingPayload> {
     await this.forget(planDigest)
-    this.#rounds.set(planDigest, parameters.ciphertextBytes)
-    await this.#makeRoom(planDigest)
-    const free = await statfs(this.#directory).catch(() => ({ bavail: 0, bsize: 0 }))
-    if (free.bavail * free.bsize < parameters.ciphertextBytes + BYTES_LEFT_FREE) {
-      this.#rounds.delete(planDigest)
+    const { ciphertextBytes } = parameters
+    const heldBytes = sum([...this.#rounds].flatMap(([each, bytes]) => (this.#held.has(each) ? [bytes] : [])))
+    if (heldBytes > 0 && heldBytes + ciphertextBytes > this.#bounds.bytes) {
       throw new HolderError(
         'outbox-unwritable',
-        `The disk of ${this.#directory} has no room for a ciphertext of ${parameters.ciphertextBytes} bytes, or is gone.`,
+        `Ciphertexts of ${heldBytes} bytes are being sent, which leaves no room in ${this.#directory} for one of ${ciphertextBytes}.`,
       )
     }
-    return new OutgoingPayload(this.#ciphertext(planDigest), parameters)
+    const payload = new OutgoingPayload(this.#ciphertext(planDigest), parameters)
+    this.#rounds.set(planDigest, ciphertextBytes)
+    this.#unfinished.set(planDigest, payload)
+    await this.#makeRoom(planDigest)
+    const free = await statfs(this.#directory).catch(() => ({ bavail: 0, bsize: 0 }))
+    if (free.bavail * free.bsize < this.#unwrittenUpTo(planDigest) + BYTES_LEFT_FREE) {
+      await this.forget(planDigest)
+      throw new HolderError(
+        'outbox-unwritable',
+        `The disk of ${this.#directory} has no room for a ciphertext of ${ciphertextBytes} bytes, or is gone.`,
+      )
+    }
+    return payload
   }
 
   async #makeRoom(planDigest: Digest): Promise<void> {
-    const { rounds, bytes: most } = this.#bounds
-    const sizes = [...this.#rounds]
-    let bytes = sizes.reduce((sum, [, each]) => sum + each, 0)
-    for (const [index, [oldest, each]] of sizes.entries()) {
-      if (oldest === planDigest || (sizes.length - index <= rounds && bytes <= most)) return
+    let rounds = this.#rounds.size
+    let bytes = sum([...this.#rounds.values()])
+    for (const [oldest, each] of [...this.#rounds]) {
+      if (rounds <= this.#bounds.rounds && bytes <= this.#bounds.bytes) return
+      if (oldest === planDigest || this.#held.has(oldest)) continue
+      rounds--
       bytes -= each
       await this.forget(oldest)
     }
+  }
+
+  /** Bytes that a plan's ciphertext, and those that were begun before it, have yet to write: the disk counts them as free. */
+  #unwrittenUpTo(planDigest: Digest): number {
+    const begun = [...this.#unfinished.keys()]
+    const before = begun.slice(0, begun.indexOf(planDigest) + 1)
+    return sum(before.map((each) => this.#unfinished.get(each)!.unwrittenBytes))
   }
 
   /** Keeps the record of a ciphertext that is whole, or writes it anew. */
@@ -103,6 +136,7 @@ export class Outbox {
     // What was forgotten meanwhile, for want of room or because its round is dead, does not come back without its bytes.
     if (!this.#rounds.has(planDigest)) return
     await this.#write(planDigest, kept)
+    this.#unfinished.delete(planDigest)
     this.#kept.set(planDigest, kept)
   }
 
@@ -143,6 +177,7 @@ export class Outbox {
   async forget(planDigest: Digest): Promise<void> {
     this.#rounds.delete(planDigest)
     this.#kept.delete(planDigest)
+    this.#unfinished.delete(planDigest)
     // The record first: a ciphertext without one counts for nothing.
     for (const file of [this.#record(planDigest), this.#ciphertext(planDigest)]) {
       await rm(file, { force: true }).catch(() => undefined)
@@ -156,6 +191,10 @@ export class Outbox {
   #record(planDigest: Digest): string {
     return join(this.#directory, `${planDigest}.json`)
   }
+}
+
+function sum(bytes: readonly number[]): number {
+  return bytes.reduce((total, each) => total + each, 0)
 }
 
 /** Removes what has no record, or no ciphertext. @returns the rounds that are left, oldest first, with the bytes of each */

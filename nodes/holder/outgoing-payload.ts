@@ -34,6 +34,13 @@ export class OutgoingPayload implements PayloadSource {
     return this.#digests
   }
 
+  /** What is to be written yet. */
+  get unwrittenBytes(): number {
+    const { chunkCount, ciphertextBytes } = this.#parameters
+    const chunks = this.#digests.length
+    return chunks === chunkCount ? 0 : ciphertextBytes - chunks * chunkGeometry(this.#parameters, 0).bytes
+  }
+
   /**
    * Writes all chunks, in order. Not synced: a machine that loses its power loses the key with its memory, and what the file
    * then has is noticed by the digests.

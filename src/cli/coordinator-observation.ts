@@ -6,7 +6,7 @@ import type { TransparencyLog } from '../coordinator/transparency-log.ts'
 import { certificateTimes } from '../crypto/certificates.ts'
 import { type CoordinatorReadings, coordinatorMetrics } from '../observe/coordinator-metrics.ts'
 import type { Observation } from '../observe/observed-process.ts'
-import { countingArtifacts, countingReads, countingWrites } from '../observe/observed-stores.ts'
+import { countingArtifacts, countingWrites } from '../observe/observed-stores.ts'
 import { observeRounds } from '../observe/round-observer.ts'
 import { StoreError } from '../store/store-error.ts'
 import type { BlobStores } from '../store/stores-over.ts'
@@ -29,16 +29,17 @@ export interface CoordinatorObservationParts {
 /** A coordinator's rounds, watched; and its stores as the server is to have them, so that bytes are counted. */
 export function observeCoordinator(parts: CoordinatorObservationParts): {
   readonly observer: RoundObserver
-  readonly servedStores: Pick<Stores, 'artifacts' | 'spool' | 'openings'>
+  readonly served: Pick<Stores, 'artifacts' | 'spool' | 'openings'> & { readonly openingSent: (bytes: number) => void }
 } {
   const { observation, stores, log } = parts
   const metrics = coordinatorMetrics(observation.registry, readingsOf(parts))
   return {
     observer: observeRounds({ traces: observation.traces, metrics, log }),
-    servedStores: {
+    served: {
       spool: countingWrites(stores.spool, metrics.received),
       artifacts: countingArtifacts(stores.artifacts, metrics.sent),
-      openings: countingReads(stores.openings, metrics.sent),
+      openings: stores.openings,
+      openingSent: metrics.sent,
     },
   }
 }

@@ -107,7 +107,7 @@ export async function runCoordinator(
     connected: () => sessions.connected(),
     members: () => [...desk.registry.members.keys()],
   }
-  const { observer, servedStores } = observeCoordinator(observationParts)
+  const { observer, served } = observeCoordinator(observationParts)
   const coordinator = new Coordinator(
     {
       ...stores,
@@ -137,7 +137,7 @@ export async function runCoordinator(
   )
   sessions.onChange(() => coordinator.wake())
   const parts = {
-    ...servedStores,
+    ...served,
     ...admission,
     venue,
     software,

@@ -11,6 +11,8 @@ export type CoordinatorErrorCode =
   | 'round-abandoned'
   /** Other bytes of the same holder are stored as its ciphertext. */
   | 'payload-stored'
+  /** Coordinators went away again and again while they ran the job, and no round came of it. */
+  | 'job-ends-coordinator'
   | 'job-cancelled'
   /** The process ends; what it was at goes on at its next start. */
   | 'coordinator-stopping'

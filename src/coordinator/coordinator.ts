@@ -179,7 +179,7 @@ export class Coordinator implements JobDesk {
     // Counting begins before reading, so that no event falls between the two.
     const changes = new ChangeCounter(this.#changes, job)
     try {
-      let isOver = false
+      let endedAt: number | undefined
       for (let last = after; !signal.aborted; ) {
         const seen = changes.count
         const page = await this.#parts.store.listJobEvents(job, last, EVENTS_PAGE)
@@ -189,9 +189,9 @@ export class Coordinator implements JobDesk {
           if (isEnd(stored)) return
         }
         if (page.length > 0) continue
-        if (isOver) return
-        isOver = await this.#hasEnded(job)
-        // Another coordinator's event of the end follows the end.
+        // Another coordinator's event of the end follows the end; whatever changes before that is no reason to leave.
+        if (endedAt !== undefined && performance.now() - endedAt >= this.#parts.scheduling.pollMs) return
+        if (await this.#hasEnded(job)) endedAt ??= performance.now()
         await this.#nextChange(changes, seen, signal)
       }
     } finally {

@@ -13,13 +13,18 @@ export interface QueueRoom {
   readonly members: ReadonlyMap<string, Pick<Member, 'organisation'>>
   /** Holders that are connected to the coordinator that asks. */
   readonly connected: ReadonlySet<string>
+  /** The coordinator that asks runs nothing. */
+  readonly isIdle: boolean
 }
+
+/** After so many coordinators went away while they ran a job, it is taken for the reason: it comes last, and runs where no other does. */
+const DEATHS_SUSPECT = 3
 
 const RANK: Record<JobPriority, number> = { high: 0, normal: 1, low: 2 }
 
 /**
  * The job that is to be taken up next, of those that fit: first those that another process left in the middle, which have had
- * their turn; then by priority; of one priority the researcher with the fewest running jobs, of these the one who waited
+ * their turn; last those that several have left so; of the others by priority; of one priority the researcher with the fewest running jobs, of these the one who waited
  * longest since its last turn, and of its jobs the oldest. What does not fit blocks nothing.
  */
 export function nextJob(queue: JobQueue, room: QueueRoom): Digest | undefined {
@@ -54,6 +59,10 @@ function isInterrupted({ state, retries }: QueuedJob): boolean {
   return state === 'running' && retries === 0
 }
 
+function isSuspect(job: QueuedJob): boolean {
+  return isInterrupted(job) && job.idleClaims >= DEATHS_SUSPECT
+}
+
 function first(candidates: readonly QueuedJob[], { jobs, lastTurns }: JobQueue): QueuedJob | undefined {
   const running = new Map<string, number>()
   for (const { owner, submittedBy } of jobs) if (owner) running.set(submittedBy, (running.get(submittedBy) ?? 0) + 1)
@@ -64,7 +73,7 @@ function first(candidates: readonly QueuedJob[], { jobs, lastTurns }: JobQueue):
   // Nobody waits while there is nothing of it to wait for.
   const waitsSince = (researcher: string) => Math.max(+(lastTurns.get(researcher) ?? 0), oldest.get(researcher)!)
   const keys = (job: QueuedJob) => [
-    isInterrupted(job) ? 0 : 1,
+    isSuspect(job) ? 2 : isInterrupted(job) ? 0 : 1,
     RANK[job.priority],
     running.get(job.submittedBy) ?? 0,
     waitsSince(job.submittedBy),
@@ -102,6 +111,10 @@ function obstacle(job: QueuedJob, now: Date, busy: ReadonlyMap<string, number>, 
   const holders = holdersOf(job, room)
   const full = holders.find((holder) => (busy.get(holder) ?? 0) >= room.maxJobsPerHolder)
   if (full !== undefined) return `waits for ${full}, which takes part in ${busy.get(full)} jobs already`
+  if (isSuspect(job)) {
+    const deaths = `its coordinator went away ${job.idleClaims} times while it ran`
+    return room.isIdle ? undefined : `runs beside no other job, for ${deaths}`
+  }
   // A round of it may be sealed already, and need fewer holders than a new one.
   if (isInterrupted(job)) return undefined
   const there = holders.filter((holder) => room.connected.has(holder))

@@ -8,6 +8,8 @@ export function isTriedAgain(fault: unknown): boolean {
 
 /** In a row; then a job fails for the reason for which it was tried again. */
 export const RETRIES_MAX = 10
+/** In a row without a published round; then a job fails, for its coordinators seem to die of it. */
+export const DEATHS_MAX = 20
 const PAUSE_MAX_MS = 300_000
 
 /** Each pause is twice the one before. @param retries how often in a row it has failed, this time included; from 1 */

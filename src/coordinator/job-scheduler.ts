@@ -1,8 +1,9 @@
 import type { Digest } from '../crypto/digest.ts'
 import { SluiceError } from '../sluice-error.ts'
+import { CoordinatorError } from './coordinator-error.ts'
 import { JobLease } from './job-lease.ts'
 import { nextJob, type QueueRoom } from './job-queue.ts'
-import { isTriedAgain, RETRIES_MAX, retryPauseMs } from './job-retries.ts'
+import { DEATHS_MAX, isTriedAgain, RETRIES_MAX, retryPauseMs } from './job-retries.ts'
 import { pause } from './pause.ts'
 import type { Claimant, ClaimedJob, CoordinatorStore, HolderDirectory, JobRecord, VenueRegistry } from './ports.ts'
 
@@ -153,7 +154,12 @@ export class JobScheduler {
   room(): QueueRoom {
     const { scheduling, registry, holders } = this.#parts
     const { maxJobsPerHolder } = scheduling
-    return { maxJobsPerHolder, members: registry.current().members, connected: new Set(holders.connected()) }
+    return {
+      maxJobsPerHolder,
+      members: registry.current().members,
+      connected: new Set(holders.connected()),
+      isIdle: this.#running.size === 0,
+    }
   }
 
   #meetQueueFault(fault: unknown): void {
@@ -166,7 +172,7 @@ export class JobScheduler {
   #begin(claimant: Claimant, claimed: ClaimedJob, lease: JobLease): void {
     if (this.#stopping.signal.aborted) lease.stop()
     if (claimed.isCancelled) lease.cancel()
-    const ended = this.#workOn(claimant, claimed.record, lease)
+    const ended = this.#workOn(claimant, claimed, lease)
       .catch((fault: unknown) => this.#work.onFault(lease.job, fault))
       .finally(() => {
         this.#running.delete(lease.job)
@@ -175,13 +181,14 @@ export class JobScheduler {
     this.#running.set(lease.job, { lease, ended })
   }
 
-  async #workOn(claimant: Claimant, record: JobRecord, lease: JobLease): Promise<void> {
+  async #workOn(claimant: Claimant, { record, idleClaims }: ClaimedJob, lease: JobLease): Promise<void> {
     const { store } = this.#parts
     const outputsBefore = (await store.listJobOutputs(record.job).catch(() => [])).length
     try {
       lease.signal.throwIfAborted()
       // Not when it was cancelled in the moment in which it was taken from the queue.
       if (!(await this.#work.setState(record.job, 'running'))) return await this.#cancelUnbegun(record.job)
+      if (idleClaims > DEATHS_MAX) throw endsItsCoordinators(idleClaims - 1)
       await this.#work.run(record, lease.guard(store, () => this.#renew(claimant, [lease])), lease.signal)
       // The store decides which was first: whoever was told that the job is cancelled is not shown a completed one.
       if (await this.#work.setState(record.job, 'completed')) return
@@ -264,6 +271,13 @@ export class JobScheduler {
       if (renewed.get(lease.job)) lease.cancel()
     }
   }
+}
+
+function endsItsCoordinators(deaths: number): CoordinatorError {
+  return new CoordinatorError(
+    'job-ends-coordinator',
+    `Its coordinator went away ${deaths} times in a row while it ran, and no round came of it: look for what ended the process, memory first, and submit the job again.`,
+  )
 }
 
 function reasonOf(fault: unknown): string {

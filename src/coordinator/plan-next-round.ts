@@ -60,7 +60,7 @@ export async function gatherCohort(
     if (waitedMs > ENOUGH_HOLDERS_MS) {
       throw new CoordinatorError(
         'too-few-holders',
-        `${cohort.length} of the job's ${wanted.length} holders are connected; a sum needs ${job.protection.minContributors} organisations: start their holder nodes and submit the job again.`,
+        `${cohort.length} of the job's ${wanted.length} holders are connected; a sum needs ${job.protection.minContributors} organisations: start their holder nodes.`,
       )
     }
     await clock.sleep(POLL_MS, signal)

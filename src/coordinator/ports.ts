@@ -66,6 +66,8 @@ export interface QueuedJob extends JobPlacing {
   readonly owner?: string
   /** How often in a row it failed for a transient reason. */
   readonly retries: number
+  /** How often it was claimed since a round of it was last published, or it was given back: as often its coordinator went away. */
+  readonly idleClaims: number
   /** Not to be taken before. */
   readonly retryAt?: Date
   /** Why it is tried again; for people. */
@@ -85,6 +87,8 @@ export interface JobQueue {
 export interface ClaimedJob {
   readonly record: JobRecord
   readonly retries: number
+  /** As {@link QueuedJob.idleClaims}, this claim included. */
+  readonly idleClaims: number
   /** Somebody wants it cancelled. */
   readonly isCancelled: boolean
 }

@@ -1,8 +1,8 @@
 import type { ArtifactStore, PayloadSpool } from '../coordinator/ports.ts'
 
 /*
- * The stores as the server sees them, with the bytes counted that pass: the spool takes in what holders upload, artifacts and
- * openings go out to them.
+ * The stores as the server sees them, with the bytes counted that pass: the spool takes in what holders upload, artifacts go
+ * out to them. What an opening is sent from is not all in a store: its sender counts it.
  */
 
 export function countingWrites(spool: PayloadSpool, count: (bytes: number) => void): PayloadSpool {
@@ -22,17 +22,6 @@ export function countingWrites(spool: PayloadSpool, count: (bytes: number) => vo
         commit: () => writer.commit(),
         close: () => writer.close(),
       }
-    },
-  }
-}
-
-export function countingReads(spool: PayloadSpool, count: (bytes: number) => void): PayloadSpool {
-  return {
-    ...spool,
-    read: async (planDigest, holder, offset, bytes) => {
-      const read = await spool.read(planDigest, holder, offset, bytes)
-      count(read.length)
-      return read
     },
   }
 }

@@ -15,17 +15,20 @@ interface QueueRow {
   readonly holders: string | null
   readonly min_contributors: number
   readonly retries: number
+  readonly idle_claims: number
   readonly retry_at: Date | null
   readonly reason: string | null
   readonly owner: string | null
 }
+
+type ClaimedRow = JobRow & Pick<QueueRow, 'retries' | 'idle_claims'> & { readonly cancel_requested: boolean }
 
 const LIVES = 'lease_incarnation IS NOT NULL AND lease_ends > clock_timestamp()'
 const IS_FREE = `(NOT coalesce(${LIVES}, false))`
 const AFTER = (parameter: string) => `clock_timestamp() + ${parameter}::double precision * interval '1 millisecond'`
 
 const READ_JOBS = `
-  SELECT job, state, submitted_at, priority, submitted_by, holders::text AS holders, min_contributors, retries, retry_at,
+  SELECT job, state, submitted_at, priority, submitted_by, holders::text AS holders, min_contributors, retries, idle_claims, retry_at,
     reason, CASE WHEN ${LIVES} THEN (SELECT name FROM coordinators WHERE incarnation = lease_incarnation) END AS owner
   FROM jobs WHERE ended_at IS NULL ORDER BY submitted_at, arrival`
 
@@ -36,9 +39,10 @@ const READ_TURNS = `
 
 /** A job whose row somebody else is writing now is not waited for: `choose` is asked again, without it. */
 const CLAIM = `
-  UPDATE jobs SET lease_incarnation = $2, lease_ends = ${AFTER('$3')}, claimed_at = clock_timestamp(), retry_at = NULL
+  UPDATE jobs SET lease_incarnation = $2, lease_ends = ${AFTER('$3')}, claimed_at = clock_timestamp(), retry_at = NULL,
+    idle_claims = idle_claims + 1
   WHERE job = (SELECT job FROM jobs WHERE job = $1 AND ended_at IS NULL AND ${IS_FREE} FOR UPDATE SKIP LOCKED)
-  RETURNING ${JOB_COLUMNS}, retries, cancel_requested`
+  RETURNING ${JOB_COLUMNS}, retries, idle_claims, cancel_requested`
 
 const RENEW = `
   UPDATE jobs SET lease_ends = ${AFTER('$2')}
@@ -46,7 +50,7 @@ const RENEW = `
   RETURNING job, cancel_requested AS "isCancelled"`
 
 const GIVE_BACK = `
-  UPDATE jobs SET lease_incarnation = NULL, lease_ends = NULL, retries = $3, reason = $5,
+  UPDATE jobs SET lease_incarnation = NULL, lease_ends = NULL, retries = $3, idle_claims = 0, reason = $5,
     retry_at = CASE WHEN $4::double precision IS NOT NULL THEN ${AFTER('$4')} END
   WHERE job = $1 AND lease_incarnation = $2 AND ended_at IS NULL`
 
@@ -126,6 +130,7 @@ function toQueuedJob(row: QueueRow): QueuedJob {
     ...(row.holders !== null && { holders: JSON.parse(row.holders) as string[] }),
     minContributors: row.min_contributors,
     retries: row.retries,
+    idleClaims: row.idle_claims,
     ...(row.retry_at && { retryAt: row.retry_at }),
     ...(row.reason !== null && { reason: row.reason }),
     ...(row.owner !== null && { owner: row.owner }),
@@ -141,12 +146,11 @@ async function claimNext(
   for (let left = queue; ; ) {
     const job = choose(left)
     if (job === undefined) return undefined
-    const [row] = await transaction.query<JobRow & { retries: number; cancel_requested: boolean }>(CLAIM, [
-      job,
-      incarnation,
-      leaseMs,
-    ])
-    if (row) return { record: toJobRecord(row), retries: row.retries, isCancelled: row.cancel_requested }
+    const [row] = await transaction.query<ClaimedRow>(CLAIM, [job, incarnation, leaseMs])
+    if (row) {
+      const { retries, idle_claims: idleClaims, cancel_requested: isCancelled } = row
+      return { record: toJobRecord(row), retries, idleClaims, isCancelled }
+    }
     left = { ...left, jobs: left.jobs.filter((other) => other.job !== job) }
   }
 }

@@ -63,7 +63,7 @@ export class MemoryJobs
   ): Promise<void> {
     if (this.#jobs.has(job)) return
     const record = { job, envelope, state: 'queued', submittedAt } as const
-    const place = { placing, retries: 0, isCancelled: false }
+    const place = { placing, retries: 0, idleClaims: 0, isCancelled: false }
     this.#jobs.set(job, { record, place, outputs: new Map(), events: [] })
   }
 

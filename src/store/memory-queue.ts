@@ -11,6 +11,8 @@ export interface QueuePlace {
   /** Of the last claim. */
   claimedAt?: Date
   retries: number
+  /** Since a round was published, or it was given back. */
+  idleClaims: number
   pause?: { readonly until: Date; readonly reason: string }
   isCancelled: boolean
 }
@@ -65,7 +67,7 @@ export class MemoryQueue
   }
 
   #toQueued({ job, state, submittedAt, reason }: JobRecord, place: QueuePlace): QueuedJob {
-    const { placing, pause, retries } = place
+    const { placing, pause, retries, idleClaims } = place
     const why = pause?.reason ?? reason
     return {
       ...placing,
@@ -73,6 +75,7 @@ export class MemoryQueue
       state: state as QueuedJob['state'],
       submittedAt,
       retries,
+      idleClaims,
       ...(pause && { retryAt: pause.until }),
       ...(why !== undefined && { reason: why }),
       ...(this.#isLeased(place) && { owner: place.lease!.claimant.name }),
@@ -100,7 +103,8 @@ export class MemoryQueue
         place.lease = { claimant, endsAt: Date.now() + leaseMs }
         place.claimedAt = new Date()
         place.pause = undefined
-        return { record, retries: place.retries, isCancelled: place.isCancelled }
+        const { retries, isCancelled } = place
+        return { record, retries, idleClaims: ++place.idleClaims, isCancelled }
       }
       queue = { ...queue, jobs: queue.jobs.filter((other) => other.job !== job) }
     }
@@ -128,6 +132,7 @@ export class MemoryQueue
     if (record.endedAt || !this.#holds(claimant, place)) return
     place.lease = undefined
     place.retries = pause?.retries ?? 0
+    place.idleClaims = 0
     place.pause = pause && {
       until: new Date(Date.now() + pause.pauseMs),
       reason: storableReason(pause.reason) ?? '',

@@ -130,6 +130,7 @@ export class MemoryRounds
     held.publication ??= publication
     this.#journal.append(publication)
     await this.#jobs.addJobOutput(job, output)
+    this.#jobs.placed(job).place.idleClaims = 0
     await this.#jobs.appendJobEvent(job, at, event)
   }
 

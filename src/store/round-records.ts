@@ -216,6 +216,7 @@ async function publishRound(
     planDigest,
   ])
   await addJobOutput(transaction, job, output)
+  await transaction.query('UPDATE jobs SET idle_claims = 0 WHERE job = $1', [job])
   await transaction.query('UPDATE rounds SET publication = coalesce(publication, $2::json) WHERE plan_digest = $1', [
     planDigest,
     encodeEnvelope(publication),

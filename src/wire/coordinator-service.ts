@@ -32,6 +32,8 @@ export interface CoordinatorServiceParts extends AdmissionServiceParts {
   readonly openings: PayloadSpool
   /** {@link limits} unless told. */
   readonly idleMs?: number
+  /** Is told the bytes of every piece of an opening that goes out. */
+  readonly openingSent?: (bytes: number) => void
 }
 
 /** The handlers of `sluice.v1.Coordinator`: thin translations between the wire and the ports. */

@@ -12,6 +12,8 @@ export interface OpeningParts {
   readonly rounds: RoundDesk
   readonly openings: PayloadSpool
   readonly idleMs?: number
+  /** Is told the bytes of every piece of an opening that goes out. */
+  readonly openingSent?: (bytes: number) => void
 }
 
 /**
@@ -22,7 +24,7 @@ export interface OpeningParts {
 export async function sendOpening(
   call: ServerWritableStream<FetchOpeningRequest__Output, ArtifactChunk>,
   holder: string,
-  { rounds, openings, idleMs }: OpeningParts,
+  { rounds, openings, idleMs, openingSent = () => {} }: OpeningParts,
 ): Promise<void> {
   const planDigest = digestFromWire(call.request.planDigest, 'the plan')
   const opening = rounds.openingFor(planDigest, holder)
@@ -31,10 +33,16 @@ export async function sendOpening(
   const { offset } = call.request
   if (offset > keySum.length + sumBytes) throw new WireError('malformed-message', `An opening has no byte ${offset}.`)
   async function* pieces() {
-    if (offset < keySum.length) yield { bytes: keySum.subarray(offset) }
+    if (offset < keySum.length) yield keySum.subarray(offset)
     for (let at = Math.max(0, offset - keySum.length); at < sumBytes; at += limits.artifactChunkBytes) {
-      yield { bytes: await openings.read(planDigest, SUM, at, Math.min(limits.artifactChunkBytes, sumBytes - at)) }
+      yield await openings.read(planDigest, SUM, at, Math.min(limits.artifactChunkBytes, sumBytes - at))
     }
   }
-  await writeAll(call, pieces(), idleMs)
+  async function* messages() {
+    for await (const bytes of pieces()) {
+      openingSent(bytes.length)
+      yield { bytes }
+    }
+  }
+  await writeAll(call, messages(), idleMs)
 }

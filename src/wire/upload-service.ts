@@ -112,9 +112,8 @@ async function receiveChunks(
       )
     }
     turn.count(chunk.length)
-    const bytes = new Uint8Array(chunk)
-    checkChunk(parameters, index, bytes)
-    await writer.append(bytes)
+    checkChunk(parameters, index, chunk)
+    await writer.append(chunk)
     if (writer.durable === acknowledged) continue
     acknowledged = writer.durable
     call.write({ durableChunks: acknowledged })

@@ -34,6 +34,15 @@ function expectNothingLost({ state, reason, evaluation }: typeof undisturbed): v
   expect(evaluation).toEqual(undisturbed.evaluation)
 }
 
+/** The round that was open when its coordinator died is published with everybody, each once, and no round took its place. */
+function expectRoundsResumed(end: typeof undisturbed): void {
+  expectNothingLost(end)
+  const numbers = ({ rounds }: typeof undisturbed) => rounds.map(({ round }) => round)
+  expect(numbers(end)).toEqual(numbers(undisturbed))
+  for (const { round, contributors } of end.rounds)
+    expect([...contributors].sort(), `round ${round}`).toEqual([...venue.hospitals].sort())
+}
+
 const kill = async (service: string) => docker(['kill', await venue.containerOf(service)])
 const start = async (service: string) => docker(['start', await venue.containerOf(service)])
 
@@ -43,7 +52,7 @@ describe('killed in the middle of a round', () => {
       await kill('coordinator')
       await start('coordinator')
     })
-    expectNothingLost(end)
+    expectRoundsResumed(end)
   })
 
   it('PostgreSQL takes the coordinator with it; both come back, and the job ends with the model that it would have had', async () => {
@@ -52,7 +61,7 @@ describe('killed in the middle of a round', () => {
       await sleep(3000)
       await start('postgres')
     })
-    expectNothingLost(end)
+    expectRoundsResumed(end)
   })
 
   it('a holder is left out, the others finish, and at its next start it takes part again', async () => {
@@ -98,7 +107,7 @@ describe('told to stop in the middle of a round', () => {
       expect(await stop('coordinator')).toEqual(inOrder)
       await start('coordinator')
     })
-    expectNothingLost(end)
+    expectRoundsResumed(end)
     expect((await venue.linesOf('coordinator', since)).filter(({ event }) => event === 'fault')).toEqual([])
   })
 

@@ -104,6 +104,17 @@ export function describeJobQueue(name: string, makePlace: () => Promise<Coordina
       expect(await find(job)).toMatchObject({ owner: 'cyd' })
     })
 
+    it('counts how often a job was claimed since it was given back: so often its coordinator went away', async () => {
+      const job = await queueJob()
+      for (const lives of [1, 2, 3]) {
+        const dan = await store.enterCoordinator('dan')
+        expect(await find(job)).toMatchObject({ idleClaims: lives - 1 })
+        expect(await claim(dan, job)).toMatchObject({ idleClaims: lives })
+        if (lives === 3) await store.giveBackJob(dan, job)
+      }
+      expect(await find(job)).toMatchObject({ idleClaims: 0 })
+    })
+
     it('takes a job back that is given back, with a pause and a reason when it is to be tried again', async () => {
       const job = await queueJob()
       await claim(ada, job)

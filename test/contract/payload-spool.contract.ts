@@ -246,6 +246,16 @@ export function describePayloadSpool(name: string, open: () => Promise<PayloadSp
       expect(await spool.read(other, 'zurich', 0, 10)).toHaveLength(10)
     })
 
+    it('forgets one payload of a round, and none whose name it begins', async () => {
+      const names = ['zurich', 'zurich-2', 'hungary']
+      for (const name of names) await upload(someChunks(small), small, name)
+      await spool.read(plan, 'zurich', 0, 1)
+      await spool.discard(plan, 'zurich')
+      await expect(spool.read(plan, 'zurich', 0, 1)).rejects.toMatchObject(absent)
+      for (const name of names.slice(1)) expect(await spool.read(plan, name, 0, 10)).toHaveLength(10)
+      expect(await spool.plans()).toContain(plan)
+    })
+
     it.each(['', '.', '..', '../zurich', 'zurich/..', 'zu/rich', 'Zurich', 'zurich\0', '-zurich'])(
       'refuses %j, which is no identity',
       async (holder) => {

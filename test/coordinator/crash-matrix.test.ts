@@ -104,10 +104,14 @@ async function awaitStatistics(coordinator: Coordinator, job: Digest): Promise<J
   return events
 }
 
+async function ended(coordinator: Coordinator, job: Digest): Promise<void> {
+  for await (const _ of coordinator.watch(job, 0, new AbortController().signal));
+}
+
 /** Cancels a job, and waits for its end: one that another life had is ended when it is taken up. */
 async function end(coordinator: Coordinator, job: Digest): Promise<void> {
   await coordinator.cancel(job)
-  for await (const _ of coordinator.watch(job, 0, new AbortController().signal));
+  await ended(coordinator, job)
 }
 
 /** Lives until its death, or as far as it comes with a fault. @returns the job, if it was submitted */
@@ -115,14 +119,14 @@ async function live(death: Death, known: Digest | undefined): Promise<Digest | u
   const life = new CrashingLife(death)
   let job = known
   const work = async () => {
-    const { coordinator, stop, ended } = await start(life)
+    const { coordinator, stop, ended: fault } = await start(life)
     const watch = async () => {
       job ??= await submit(coordinator)
       await awaitStatistics(coordinator, job)
-      // What the round does not wait for comes after it.
-      if (death.fate === 'lost' || death.fate === 'kept') await life.dead
+      // What the round does not wait for comes after it, or not at all: a lease of a short job is not renewed.
+      if (death.fate === 'lost' || death.fate === 'kept') await Promise.race([life.dead, ended(coordinator, job)])
     }
-    await Promise.race([watch(), ended]).finally(stop)
+    await Promise.race([watch(), fault]).finally(stop)
   }
   // A fault that reaches so far ends the process.
   await Promise.race([work().catch(() => undefined), life.dead])

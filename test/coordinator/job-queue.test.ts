@@ -11,6 +11,7 @@ const room: QueueRoom = {
   maxJobsPerHolder: 2,
   members: new Map(HOLDERS.map((name) => [name, { organisation: `of ${name}` }])),
   connected: new Set(HOLDERS),
+  isIdle: true,
 }
 
 function job(name: string, changes: Partial<QueuedJob> = {}): QueuedJob {
@@ -23,6 +24,7 @@ function job(name: string, changes: Partial<QueuedJob> = {}): QueuedJob {
     submittedBy: 'ada',
     minContributors: 2,
     retries: 0,
+    idleClaims: 0,
     ...changes,
   }
 }
@@ -67,6 +69,19 @@ describe('the next job', () => {
     expect(nextJob(queue([retried, job('urgent', { priority: 'high' })]), room)).toBe('urgent')
   })
 
+  it('is not for ever the one that its coordinators go away over: that one comes last, and runs beside no other', () => {
+    const left = (idleClaims: number) => job('left', { state: 'running', priority: 'high', idleClaims })
+    const other = job('other', { priority: 'low' })
+    const busy = { ...room, isIdle: false }
+    expect(nextJob(queue([left(2), other]), busy)).toBe('left')
+    expect(nextJob(queue([left(3), other]), room)).toBe('other')
+    expect(nextJob(queue([left(3)]), room)).toBe('left')
+    expect(nextJob(queue([left(3)]), busy)).toBeUndefined()
+    expect(whyNotNow(left(3), queue([left(3)]), busy)).toBe(
+      'runs beside no other job, for its coordinator went away 3 times while it ran',
+    )
+  })
+
   it('fits: one that waits for a holder, for its pause or for a free holder blocks no other, and says why it waits', () => {
     const absent = { ...room, connected: new Set(['bern', 'graz']) }
     const busy = [1, 2].map((i) => job(`busy ${i}`, { owner: 'there', state: 'running', holders: ['bern', 'lyon'] }))
@@ -104,6 +119,7 @@ const someJobs = fc
       state: fc.constantFrom<QueuedJob['state']>('queued', 'running'),
       owner: fc.option(fc.constantFrom('here', 'there'), { nil: undefined, freq: 2 }),
       retries: fc.integer({ min: 0, max: 2 }),
+      idleClaims: fc.integer({ min: 0, max: 4 }),
       retryAt: fc.option(fc.integer({ min: -5, max: 5 }).map(second), { nil: undefined, freq: 2 }),
       holders: fc.option(fc.subarray(HOLDERS, { minLength: 2 }), { nil: undefined }),
       minContributors: fc.integer({ min: 2, max: 4 }),
@@ -122,13 +138,14 @@ const someRoom = fc
   .record({
     maxJobsPerHolder: fc.integer({ min: 1, max: 3 }),
     connected: fc.subarray(HOLDERS).map((names) => new Set(names)),
+    isIdle: fc.boolean(),
   })
   .map((changes) => ({ ...room, ...changes }))
 
 describe('of every queue, the next job', () => {
   const isFree = (each: QueuedJob, all: JobQueue, there: QueueRoom) =>
     !each.owner && whyNotNow(each, all, there) === undefined
-  const isLeft = ({ state, retries }: QueuedJob) => state === 'running' && retries === 0
+  const isLeft = ({ state, retries, idleClaims }: QueuedJob) => state === 'running' && retries === 0 && idleClaims < 3
 
   it('is there when any fits, and fits', () => {
     fc.assert(

@@ -1,5 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -170,6 +179,38 @@ describe('an outbox', () => {
     await send(small, names[0])
     expect(await keptOf(small)).toEqual([true, false, false, true])
     expect(readdirSync(directory)).toHaveLength(4)
+  })
+
+  it('lets no round go that is being sent, and takes in none that has no room beside it', async () => {
+    const [one, two] = ['one', 'two'].map(plan)
+    const outbox = new Outbox(directory, { rounds: 1, bytes: 2.5 * parameters.ciphertextBytes })
+    const held = outbox.hold(one)
+    const payload = await send(outbox, one)
+    await send(outbox, two)
+    expect(digestOf(await payload.readChunk(2))).toBe(digests[2])
+    const large = payloadParameters({ ...form, length: 5 * valuesPerChunk })
+    await expect(outbox.begin(plan('large'), large)).rejects.toMatchObject({ code: 'outbox-unwritable' })
+    // What was refused has cost nothing.
+    expect(await outbox.find(two, parameters)).toBeDefined()
+    held[Symbol.dispose]()
+    await outbox.begin(plan('large'), large)
+    expect(await outbox.find(one, parameters)).toBeUndefined()
+  })
+
+  it('counts the bytes that others have yet to write', async () => {
+    const { bavail, bsize } = statfsSync(directory)
+    // More than half of the disk: there is room for one.
+    const { ciphertextBytes } = parameters
+    const large = payloadParameters({
+      ...form,
+      length: Math.round(0.6 * bavail * bsize * (parameters.length / ciphertextBytes)),
+    })
+    const outbox = new Outbox(directory, { rounds: 9, bytes: Number.MAX_SAFE_INTEGER })
+    using _one = outbox.hold(plan('one'))
+    await outbox.begin(plan('one'), large)
+    await expect(outbox.begin(plan('two'), large)).rejects.toMatchObject({ code: 'outbox-unwritable' })
+    await outbox.forget(plan('one'))
+    await outbox.begin(plan('two'), large)
   })
 
   it('says so, before anything is made, when the disk has no room', async () => {

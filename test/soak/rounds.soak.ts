@@ -2,7 +2,7 @@
  * Many rounds of a small job through real processes: what a coordinator and a holder take of memory and disk stays as it is.
  *
  *     npm run test:soak                  1,000 rounds
- *     SLUICE_SOAK_ROUNDS=300 npm run test:soak
+ *     SLUICE_SOAK_ROUNDS=60 npm run test:soak    for CI: a minute or two; used memory and disks, not resident memory
  */
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,6 +12,8 @@ import { processMemory } from '../support/process-memory.ts'
 import { ProcessVenue } from '../support/process-venue.ts'
 
 const ROUNDS = Number(process.env.SLUICE_SOAK_ROUNDS ?? 1000)
+/** A process has not reached the size that it works at before this many rounds: of fewer its resident memory says nothing. */
+const SETTLED_ROUNDS = 400
 /** Rounds between two samples. */
 const EVERY = Math.max(1, Math.floor(ROUNDS / 100))
 /** A heap that the collector has just cleaned differs by this much from one that it is about to clean. */
@@ -69,7 +71,8 @@ describe(`${ROUNDS} rounds`, () => {
       if (event.kind !== 'round-published' || ++published % EVERY !== 0) continue
       for (const [each, pid] of Object.entries(processes)) samples.get(each)!.push(await sample(each, pid))
       disks.push({
-        journal: bytesUnder(name, 'journal'),
+        // Without what is written ahead of it, which SQLite keeps to some megabytes, however few rounds there were.
+        journal: statSync(join(venue.root, name, 'journal', 'journal.sqlite')).size,
         outbox: bytesUnder(name, 'journal', 'outbox'),
         openings: bytesUnder('venue', 'state', 'openings'),
         spool: bytesUnder('venue', 'state', 'spool'),
@@ -98,7 +101,9 @@ describe(`${ROUNDS} rounds`, () => {
     for (const [each, all] of samples) {
       const resident = (which: 2 | 4) => median(quarter(all, which).map(({ rssBytes }) => rssBytes))
       const used = (which: 2 | 4) => lowest(quarter(all, which).map(({ usedBytes }) => usedBytes))
-      expect(resident(4), `resident memory of ${each}`).toBeLessThan(1.05 * resident(2) + SLACK_BYTES)
+      if (ROUNDS >= SETTLED_ROUNDS) {
+        expect(resident(4), `resident memory of ${each}`).toBeLessThan(1.05 * resident(2) + SLACK_BYTES)
+      }
       expect(used(4), `used memory of ${each}`).toBeLessThan(1.05 * used(2) + SLACK_BYTES)
     }
     // What is kept for rounds that are over does not grow with their number.
@@ -108,8 +113,7 @@ describe(`${ROUNDS} rounds`, () => {
       expect(most(end), where).toBeLessThanOrEqual(1.5 * most(half) + 64 * 1024)
     }
     // A journal remembers every plan, and nothing else of it.
-    const growth = ({ journal, outbox }: (typeof disks)[0]) => journal - outbox
-    const perRound = (growth(disks.at(-1)!) - growth(disks[0])) / ROUNDS
+    const perRound = (disks.at(-1)!.journal - disks[0].journal) / ROUNDS
     expect(perRound, 'bytes of journal for a round').toBeLessThan(16 * 1024)
   })
 })

@@ -51,6 +51,7 @@ const noJobs: JobDesk = {
 }
 
 export interface TestServerOptions {
+  readonly openingSent?: (bytes: number) => void
   readonly reconnectGraceMs?: number
   readonly jobs?: JobDesk
   readonly onFault?: (error: unknown) => void
@@ -89,6 +90,7 @@ export async function startTestServer(rounds: RoundDesk, options: TestServerOpti
     openings,
     idleMs: options.idleMs ?? 500,
     onFault: options.onFault,
+    openingSent: options.openingSent,
   }
   const tls = await credentials('coordinator', 'coordinator')
   const server: RunningServer = await startServer(options.listen ?? '127.0.0.1:0', tls, parts, options.jobs ?? noJobs)

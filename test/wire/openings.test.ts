@@ -15,14 +15,22 @@ const parameters = payloadParameters({ precisionBits: 16, maxContributors: 4, le
 const sum = randomBytes(parameters.ciphertextBytes)
 const opening = Buffer.concat([keySum, sum])
 let isKept = true
+let sentBytes = 0
 let server: TestServer
 beforeAll(async () => {
-  server = await startTestServer({
-    expectedPayload: () => undefined,
-    contributionsFor: () => undefined,
-    openingFor: (planDigest, holder) =>
-      isKept && planDigest === plan && holder === 'cleveland' ? { keySum, sumBytes: sum.length } : undefined,
-  })
+  server = await startTestServer(
+    {
+      expectedPayload: () => undefined,
+      contributionsFor: () => undefined,
+      openingFor: (planDigest, holder) =>
+        isKept && planDigest === plan && holder === 'cleveland' ? { keySum, sumBytes: sum.length } : undefined,
+    },
+    {
+      openingSent: (bytes) => {
+        sentBytes += bytes
+      },
+    },
+  )
   const writer = await server.openings.open(plan, SUM, parameters)
   const chunkBytes = chunkGeometry(parameters, 0).bytes
   for (let at = 0; at < sum.length; at += chunkBytes) await writer.append(sum.subarray(at, at + chunkBytes))
@@ -52,6 +60,14 @@ describe('an opening', () => {
     for (const offset of [1, 999, 1000, 1001, opening.length - 1, opening.length]) {
       const fetched = Buffer.concat(await fetch('cleveland', plan, offset))
       expect(fetched.equals(opening.subarray(offset)), `from ${offset}`).toBe(true)
+    }
+  })
+
+  it('is counted byte for byte as it goes out, the key sum too', async () => {
+    for (const offset of [0, 999, 1001]) {
+      sentBytes = 0
+      await fetch('cleveland', plan, offset)
+      expect(sentBytes, `from ${offset}`).toBe(opening.length - offset)
     }
   })
 

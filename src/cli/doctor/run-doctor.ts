@@ -2,8 +2,6 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { CliError } from '../cli-error.ts'
 import type { Diagnosis } from './diagnosis.ts'
-import { examineHolder } from './examine-holder.ts'
-import { examineVenue } from './examine-venue.ts'
 
 export interface DoctorOptions {
   readonly databaseUrl?: string
@@ -19,8 +17,15 @@ export async function runDoctor(
   directory: string,
   { databaseUrl, logUrl, now = () => new Date() }: DoctorOptions = {},
 ): Promise<Diagnosis[]> {
-  if (existsSync(join(directory, 'coordinator.yaml'))) return examineVenue(directory, { databaseUrl, now })
-  if (existsSync(join(directory, 'holder.yaml'))) return examineHolder(directory, { logUrl, now })
+  // Each loaded where it is used: the image of a holder has no database, that of a coordinator no datasets.
+  if (existsSync(join(directory, 'coordinator.yaml'))) {
+    const { examineVenue } = await import('./examine-venue.ts')
+    return examineVenue(directory, { databaseUrl, now })
+  }
+  if (existsSync(join(directory, 'holder.yaml'))) {
+    const { examineHolder } = await import('./examine-holder.ts')
+    return examineHolder(directory, { logUrl, now })
+  }
   throw new CliError(
     'file-not-readable',
     `${directory} has neither coordinator.yaml nor holder.yaml: name the directory of a venue or a holder with --directory.`,
