@@ -163,7 +163,7 @@ describe('leases', () => {
     const [asleep, taken] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
     const sleeper = start({
       name: 'sleeper',
-      scheduling: { ...scheduling(), leaseMs: 600_000 },
+      scheduling: { ...scheduling(), leaseMs: 600_000, maxRunningJobs: 1 },
       store: {
         ...venue.store,
         // For the store the time went by.
