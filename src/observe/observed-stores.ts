@@ -26,7 +26,7 @@ export function countingWrites(spool: PayloadSpool, count: (bytes: number) => vo
   }
 }
 
-export function countingReads(spool: PayloadSpool, count: (bytes: number) => void): PayloadSpool {
+export function countingReads<T extends PayloadSpool>(spool: T, count: (bytes: number) => void): T {
   return {
     ...spool,
     read: async (planDigest, holder, offset, bytes) => {
