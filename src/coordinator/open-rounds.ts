@@ -2,7 +2,7 @@ import type { Digest } from '../crypto/digest.ts'
 import type { Envelope } from '../crypto/envelope.ts'
 import type { PayloadParameters } from '../crypto/payload-parameters.ts'
 import { type CoordinatorRound, closedContributions } from '../protocol/coordinator-round.ts'
-import { findMember, planParameters } from '../protocol/round-plan.ts'
+import { findMember, planParameters, type RoundPlan } from '../protocol/round-plan.ts'
 import type { RoundDesk } from './ports.ts'
 
 /** Openings kept for the holders of published rounds; who comes later cannot verify them any more. */
@@ -12,7 +12,7 @@ export const OPENINGS_KEPT = 8
 export class OpenRounds implements RoundDesk {
   readonly #rounds = new Map<Digest, CoordinatorRound>()
   /** The latest published rounds, oldest first. */
-  readonly #published = new Map<Digest, { readonly round: CoordinatorRound; readonly keySum: Uint8Array }>()
+  #published = new Map<Digest, { readonly plan: RoundPlan; readonly keySum: Uint8Array }>()
 
   set(round: CoordinatorRound): void {
     this.#rounds.set(round.planDigest, round)
@@ -29,10 +29,21 @@ export class OpenRounds implements RoundDesk {
    */
   publish(round: CoordinatorRound, keySum: Uint8Array): Digest[] {
     this.#rounds.delete(round.planDigest)
-    this.#published.set(round.planDigest, { round, keySum })
+    this.#published.set(round.planDigest, { plan: round.plan, keySum })
     const overdue = [...this.#published.keys()].slice(0, -OPENINGS_KEPT)
     for (const planDigest of overdue) this.#published.delete(planDigest)
     return overdue
+  }
+
+  /**
+   * A round that another life has published; its opening can be had as if it were older than all of this one's.
+   * @param keySum encoded
+   * @returns false when it can be had already, or there is no room
+   */
+  restore(planDigest: Digest, plan: RoundPlan, keySum: Uint8Array): boolean {
+    if (this.#published.has(planDigest) || this.#published.size >= OPENINGS_KEPT) return false
+    this.#published = new Map([[planDigest, { plan, keySum }], ...this.#published])
+    return true
   }
 
   expectedPayload(planDigest: Digest, holder: string): PayloadParameters | undefined {
@@ -49,7 +60,7 @@ export class OpenRounds implements RoundDesk {
 
   openingFor(planDigest: Digest, holder: string) {
     const published = this.#published.get(planDigest)
-    if (!published || !findMember(published.round.plan, holder)) return undefined
-    return { keySum: published.keySum, sumBytes: planParameters(published.round.plan).ciphertextBytes }
+    if (!published || !findMember(published.plan, holder)) return undefined
+    return { keySum: published.keySum, sumBytes: planParameters(published.plan).ciphertextBytes }
   }
 }

@@ -519,6 +519,17 @@ export interface PayloadSpool {
   plans(): Promise<Digest[]>
 }
 
+/**
+ * What rounds are opened from: sums of ciphertexts, and with each that is about to be published its key sum, which its holders may have.
+ * `discard` forgets both.
+ */
+export interface OpeningStore extends PayloadSpool {
+  /** Durable when it resolves; the same bytes may be put again. @param keySum encoded */
+  putKeySum(planDigest: Digest, keySum: Uint8Array): Promise<void>
+  /** Undefined when there is none (any more). The bytes are not checked: the publication names their digest. @throws StoreError */
+  readKeySum(planDigest: Digest): Promise<Uint8Array | undefined>
+}
+
 /** A holder's reply as the coordinator has it: with a contribution, what arrived as its ciphertext. */
 export type ReceivedReply =
   | Exclude<HolderReply, { kind: 'contribution' }>

@@ -12,7 +12,7 @@ import type { AskHolder } from './ask-holders.ts'
 import { CoordinatorError } from './coordinator-error.ts'
 import type { LoggedRequests, NotedCheckpoint } from './logged-requests.ts'
 import type { OpenRounds } from './open-rounds.ts'
-import type { Clock, CoordinatorStore, HolderDirectory, PayloadSpool, RoundObserver } from './ports.ts'
+import type { Clock, CoordinatorStore, HolderDirectory, OpeningStore, PayloadSpool, RoundObserver } from './ports.ts'
 
 /** What rounds run on. */
 export interface RoundParts {
@@ -22,7 +22,7 @@ export interface RoundParts {
   readonly store: CoordinatorStore
   /** Ciphertexts of contributors; what published rounds were opened from. */
   readonly spool: PayloadSpool
-  readonly openings: PayloadSpool
+  readonly openings: OpeningStore
   readonly holders: HolderDirectory
   /** Requests that rest on the log. */
   readonly logged: LoggedRequests

@@ -15,6 +15,7 @@ import { CoordinatorError } from './coordinator-error.ts'
 import { discardPayloads } from './end-rounds.ts'
 import { awaitCommittee, type GatheringParts, gatherCohort, planStep } from './plan-next-round.ts'
 import type { ArtifactStore, JobEvent, JobOutput, JobRecord } from './ports.ts'
+import { announce, restoreOpenings } from './published-rounds.ts'
 import type { HolderNote, RoundParts } from './round-context.ts'
 import { carryRound, manifestDigest, type OpenedRound, runRound } from './run-round.ts'
 import { isTransient } from './transient.ts'
@@ -105,6 +106,10 @@ async function resumeProgress(record: JobRecord, parts: JobParts): Promise<JobPr
     if (phase === 'abandoned') await discardPayloads(planDigest, parts)
     else if (phase === 'published' && planDigest === last?.planDigest) await parts.spool.discard(planDigest)
   }
+  // Nor may the holders of the latest have been told, or have verified them.
+  for (const restored of await restoreOpenings(rounds, parts)) {
+    announce(restored, parts, tellOf(restored.plan.round, record.job, parts))
+  }
   return {
     record,
     specification,
@@ -157,7 +162,7 @@ async function runStep(
           : await planAndRun(step, round, inputs, progress, parts, signal)
         return parts.observer.part('publish', async () => {
           const publishing = performance.now()
-          const stored = await orDiscard(opened, parts, storeOutput(opened.made, parts))
+          const stored = await orDiscard(opened, parts, storeOpened(opened, parts))
           await publishRound(opened, stored, performance.now() - publishing, { step, round }, progress, parts)
           return stored
         })
@@ -182,7 +187,12 @@ function readingOf(
   return outputReading({ job: record.job, specification, step, loadModel: () => artifacts.get(inputs.model!) })
 }
 
-async function storeOutput({ name, version, pieces }: RoundOutput, { artifacts }: JobParts): Promise<JobOutput> {
+/** What a round that is published must find again: its output; its key sum, with which its holders verify it (docs/adr/0011). */
+async function storeOpened(
+  { made: { name, version, pieces }, keySum, round }: OpenedRound<RoundOutput>,
+  { artifacts, openings }: JobParts,
+): Promise<JobOutput> {
+  await openings.putKeySum(round.planDigest, keySum)
   return { name, version, digest: await artifacts.put(pieces) }
 }
 
@@ -344,29 +354,16 @@ async function publishRound(
   // Last: of what is published everybody is told, also when the disk fails now.
   await parts.spool.discard(published.planDigest)
   for (const planDigest of overdue) await parts.openings.discard(planDigest)
-  announce(published.planDigest, publication, { round, job: record.job }, published.plan.cohort, parts)
+  const { plan, planDigest } = published
+  announce({ plan, planDigest, publication }, parts, tellOf(round, record.job, parts))
 }
 
-/** How long a holder has to verify the sum; nothing waits for it. */
-const ANNOUNCE_MS = 120_000
-
-/** Tells the holders. One that finds the sum wrong says so, and the researcher is told. */
-function announce(
-  planDigest: Digest,
-  publication: Envelope,
-  { round, job }: { readonly round: number; readonly job: Digest },
-  cohort: readonly { readonly holder: string }[],
-  parts: JobParts,
-): void {
-  const signal = AbortSignal.timeout(ANNOUNCE_MS)
-  for (const { holder } of cohort) {
-    void parts.holders.ask(holder, { kind: 'published', planDigest, publication }, signal).then((verdict) => {
-      if (verdict.ok || verdict.code !== 'wrong-sum') return
-      const { code, reason } = verdict
-      parts.observer.refused(holder, code)
-      // A store that is away must not end the process for the sake of this note.
-      emit(job, { kind: 'holder-refused', round, holder, code, reason }, parts).catch(() => undefined)
-    })
+/** A holder that finds a published sum wrong is told of to the researcher. */
+function tellOf(round: number, job: Digest, parts: JobParts) {
+  return (refusal: HolderNote) => {
+    parts.observer.refused(refusal.holder, refusal.code)
+    // A store that is away must not end the process for the sake of this note.
+    emit(job, { kind: 'holder-refused', round, ...refusal }, parts).catch(() => undefined)
   }
 }
 

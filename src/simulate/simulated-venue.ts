@@ -2,7 +2,13 @@ import { collectAbandonments } from '../coordinator/abandonments.ts'
 import { CoordinatorError } from '../coordinator/coordinator-error.ts'
 import { LoggedRequests } from '../coordinator/logged-requests.ts'
 import { OpenRounds } from '../coordinator/open-rounds.ts'
-import { type Clock, type CoordinatorStore, type PayloadSpool, unobserved } from '../coordinator/ports.ts'
+import {
+  type Clock,
+  type CoordinatorStore,
+  type OpeningStore,
+  type PayloadSpool,
+  unobserved,
+} from '../coordinator/ports.ts'
 import type { HolderNote, OpeningContext, RoundParts } from '../coordinator/round-context.ts'
 import { manifestDigest, type OpenedRound, runRound } from '../coordinator/run-round.ts'
 import { openTransparencyLog } from '../coordinator/transparency-log.ts'
@@ -37,7 +43,7 @@ export interface SimulationParts {
   readonly store: CoordinatorStore
   /** Ciphertexts of contributors; what published rounds were opened from. */
   readonly spool: PayloadSpool
-  readonly openings: PayloadSpool
+  readonly openings: OpeningStore
   readonly workers: PayloadWorkers
   readonly clock: Clock
   /** Lets go of what the store has of a published round's contributions, if it is a memory. */

@@ -283,6 +283,36 @@ describe('a coordinator that dies', () => {
     await next.stop()
   })
 
+  it('before it has told holders of the last round is followed by one that does, and has the opening', async () => {
+    const dead = Promise.withResolvers<void>()
+    let published = 0
+    const { coordinator } = start({
+      store: {
+        ...venue.store,
+        publishRound: async (...call) => {
+          await venue.store.publishRound(...call)
+          if (++published < 3) return
+          dead.resolve()
+          return new Promise<never>(() => {})
+        },
+      },
+    })
+    const job = await submit(coordinator)
+    await dead.promise
+    venue.replaceCoordinator()
+    const next = start()
+    // Not there yet when the job goes on, which has nothing more to ask of it.
+    const late = [...venue.connected][0]
+    venue.connected.delete(late)
+    await watch(next.coordinator, job)
+    venue.connected.add(late)
+    const last = (await venue.store.listRounds(job)).at(-1)!
+    expect(last).toMatchObject({ step: 'evaluation', phase: 'published' })
+    const verified = () => [...venue.connected].filter((name) => venue.journalOf(name).findVerified(last.planDigest))
+    await expect.poll(verified, { timeout: 20_000 }).toEqual([...venue.connected])
+    await next.stop()
+  })
+
   it('while a round is open is followed by one that goes on with it', async () => {
     const { coordinator } = start({
       holders: {

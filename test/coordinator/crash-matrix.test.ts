@@ -71,7 +71,7 @@ async function start(life = new CrashingLife()) {
     ...venue.parts,
     store: ownStore,
     log: await openTransparencyLog(ownStore, logSigner),
-    openings: life.through('openings', openings, ['plans', 'read', 'stat']),
+    openings: life.through('openings', openings, ['plans', 'read', 'readKeySum', 'stat']),
     artifacts: life.through('artifacts', artifacts, ['get', 'read']),
     scheduling: { ...SCHEDULING_DEFAULTS, leaseMs: LEASE_MS, retryFirstMs: 100 },
     holders: life.through('holders', holders, ['ask', 'connected']),
@@ -178,6 +178,7 @@ const ESSENTIAL = [
   'store.appendStatements manifest',
   'store.setRoundPhase certified',
   'store.setRoundPhase opened',
+  'openings.putKeySum',
   'store.publishRound',
   'spool.discard',
 ]

@@ -113,7 +113,7 @@ function interceptWrites(prototype: object, name: string, reads: readonly string
   }
 }
 // What cannot be removed is no fault: `forget` never rejects.
-interceptWrites(Outbox.prototype, 'outbox', ['constructor', 'find', 'forget'])
+interceptWrites(Outbox.prototype, 'outbox', ['constructor', 'find', 'forget', 'hold'])
 const PAYLOAD_READS = ['constructor', 'chunksFrom', 'digestOfFirst', 'isSound', 'readChunk', 'whole']
 interceptWrites(OutgoingPayload.prototype, 'payload', PAYLOAD_READS)
 
