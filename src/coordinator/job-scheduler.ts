@@ -189,7 +189,11 @@ export class JobScheduler {
       // Not when it was cancelled in the moment in which it was taken from the queue.
       if (!(await this.#work.setState(record.job, 'running'))) return await this.#cancelUnbegun(record.job)
       if (idleClaims > DEATHS_MAX) throw endsItsCoordinators(idleClaims - 1)
-      await this.#work.run(record, lease.guard(store, () => this.#renew(claimant, [lease])), lease.signal)
+      await this.#work.run(
+        record,
+        lease.guard(store, () => this.#renew(claimant, [lease])),
+        lease.signal,
+      )
       // The store decides which was first: whoever was told that the job is cancelled is not shown a completed one.
       if (await this.#work.setState(record.job, 'completed')) return
       await this.#work.end(record.job, 'cancelled', CANCELLED)
