@@ -145,7 +145,9 @@ const someRoom = fc
 describe('of every queue, the next job', () => {
   const isFree = (each: QueuedJob, all: JobQueue, there: QueueRoom) =>
     !each.owner && whyNotNow(each, all, there) === undefined
-  const isLeft = ({ state, retries, idleClaims }: QueuedJob) => state === 'running' && retries === 0 && idleClaims < 3
+  const isInterrupted = ({ state, retries }: QueuedJob) => state === 'running' && retries === 0
+  const isLeft = (each: QueuedJob) => isInterrupted(each) && each.idleClaims < 3
+  const isSuspect = (each: QueuedJob) => isInterrupted(each) && each.idleClaims >= 3
 
   it('is there when any fits, and fits', () => {
     fc.assert(
@@ -168,6 +170,8 @@ describe('of every queue, the next job', () => {
         const runs = (who: string) => all.jobs.filter(({ owner, submittedBy }) => owner && submittedBy === who).length
         for (const other of all.jobs.filter((each) => isFree(each, all, there))) {
           expect(isLeft(other)).toBe(false)
+          if (isSuspect(next)) expect(isSuspect(other)).toBe(true)
+          if (isSuspect(other) && !isSuspect(next)) continue
           expect(rank[other.priority]).toBeGreaterThanOrEqual(rank[next.priority])
           if (other.priority !== next.priority) continue
           expect(runs(other.submittedBy)).toBeGreaterThanOrEqual(runs(next.submittedBy))
