@@ -258,36 +258,3 @@ describe('leases', () => {
     await Promise.all([here.stop(), there.stop()])
   })
 })
-
-describe('a job that its coordinators die of', () => {
-  /** Takes the job up and runs it, as far as its state, and is not heard of any more. */
-  async function dieOf(job: string): Promise<void> {
-    const claimant = await venue.store.enterCoordinator('mortal')
-    await venue.store.claimJob(claimant, 600_000, () => job)
-    await venue.store.setJobState(job, 'running', new Date())
-  }
-
-  it('does not keep another from its turn, and fails by name in the end', async () => {
-    const stopped = start({ name: 'mortal' })
-    await stopped.stop()
-    const deadly = await submit(stopped.coordinator, 1, 'mallory', { priority: 'high' })
-    for (let deaths = 0; deaths < 3; deaths++) await dieOf(deadly)
-    const other = await submit(stopped.coordinator, 1, 'ada', { priority: 'low' })
-    const mortal = start({ name: 'mortal', scheduling: { ...venue.parts.scheduling, maxRunningJobs: 1 } })
-    const completed = () => mortal.states.filter(({ state }) => state === 'completed').map(({ job }) => job)
-    await until(() => completed().length === 2)
-    // It was none of its own fault, this time.
-    expect(completed()).toEqual([other, deadly])
-    await mortal.stop()
-
-    const again = await submit(stopped.coordinator, 1, 'mallory')
-    for (let deaths = 0; deaths < 20; deaths++) await dieOf(again)
-    const last = start({ name: 'mortal' })
-    await watch(last.coordinator, again)
-    expect((await last.coordinator.result(again)).record).toMatchObject({
-      state: 'failed',
-      reason: expect.stringMatching(/went away 20 times in a row .* submit the job again/),
-    })
-    await last.stop()
-  })
-})
