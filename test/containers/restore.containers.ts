@@ -54,7 +54,7 @@ describe('backup and restore, by the page’s own commands', () => {
     const after = await venue.endOf(await venue.submit(venue.testJob(2)))
     expect(after.state, after.reason).toBe('completed')
     // The same members with the same records, whose log is the one that they had seen.
-    expect(after.evaluation).toEqual(before.evaluation)
+    venue.expectSameModel(after.evaluation, before.evaluation)
     expect(after.rounds.map(({ contributors }) => contributors.length)).toEqual([4, 4, 4, 4])
     const lines = (await Promise.all(ours.map((service) => venue.linesOf(service)))).flat()
     expect(lines.filter(({ event }) => event === 'founded' || event === 'joined')).toEqual([])

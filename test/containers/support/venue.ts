@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { inject } from 'vitest'
+import { expect, inject } from 'vitest'
 import { heartHospitals } from '../../../nodes/examples/heart/hospitals.ts'
 import { heartJob } from '../../../nodes/examples/heart/jobs.ts'
 import type { LogLine } from '../../../src/cli/demo/demo-processes.ts'
@@ -160,6 +160,18 @@ export async function endOf(job: string) {
   const rounds = events.filter((event): event is PublishedRound => event.kind === 'round-published')
   const last = events.at(-1) as Extract<JobEvent, { kind: 'job-state' }>
   return { state: last.state, reason: last.reason, events, rounds, evaluation: rounds.at(-1)?.evaluation }
+}
+
+/**
+ * The same records in the same rounds give the same model, but for the random rounding of every update: a score may move an example
+ * over a threshold, and no more.
+ */
+export function expectSameModel(one: PublishedRound['evaluation'], other: PublishedRound['evaluation']): void {
+  expect(one?.exampleCount).toBe(other?.exampleCount)
+  expect(one?.meanLoss).toBeCloseTo(other!.meanLoss, 2)
+  for (const score of ['accuracy', 'auc'] as const) {
+    expect(Math.abs(one![score]!.value - other![score]!.value), score).toBeLessThan(0.02)
+  }
 }
 
 /** Resolves when the coordinator has planned a round of training, the second of a job: its holders compute. */
