@@ -185,13 +185,18 @@ export class CoordinatorPool {
           return await call(connection, AbortSignal.any([lost.signal, ...(until ? [until] : [])]))
         } catch (error) {
           first ??= error
-          // What the one says that asks is the answer, unless it went away while it was asked.
+          // What the one says that asks is the answer, unless it went away while it was asked, or has the round no more.
           if (isTransient(error) || lost.signal.aborted || !isConnected) isHopeless = false
-          else if (isHopeless) throw error
+          else if (isHopeless && !isOfAnother(error)) throw error
         }
       }
       if (isHopeless || until?.aborted || performance.now() > giveUpAt) throw first
       await sleep(TURN_MS, undefined, { signal: until }).catch(() => undefined)
     }
   }
+}
+
+/** A coordinator refuses ciphertexts of a round that another has taken over. */
+function isOfAnother(error: unknown): boolean {
+  return error instanceof WireError && error.code === 'upload-refused'
 }
