@@ -161,6 +161,7 @@ describe('leases', () => {
 
   it('that one has lost while its clock stood still keep it from ending the round of whoever has the job now', async () => {
     const [asleep, taken] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    let isAsleep = false
     const sleeper = start({
       name: 'sleeper',
       scheduling: { ...scheduling(), leaseMs: 600_000, maxRunningJobs: 1 },
@@ -168,8 +169,13 @@ describe('leases', () => {
         ...venue.store,
         // For the store the time went by.
         claimJob: (claimant, _, choose) => venue.store.claimJob(claimant, 1500, choose),
+        renewLeases: async (claimant, _, jobs) => {
+          if (isAsleep) await taken.promise
+          return venue.store.renewLeases(claimant, 1500, jobs)
+        },
         setRoundPhase: async (...call) => {
           if (call[1] !== 'sealed') return venue.store.setRoundPhase(...call)
+          isAsleep = true
           asleep.resolve()
           await taken.promise
           throw new StoreError('conflict', 'The round has another manifest.')
