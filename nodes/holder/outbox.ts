@@ -53,7 +53,6 @@ export class Outbox {
   readonly #rounds: Map<Digest, number>
   /** Those that were looked up or made in this life of the process. */
   readonly #kept = new Map<Digest, KeptContribution>()
-
   /** Those that are being made or sent, and how often they are held. */
   readonly #held = new Map<Digest, number>()
   /** Of those that have no record yet: their bytes are not all on the disk. */

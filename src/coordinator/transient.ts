@@ -10,8 +10,8 @@ const TRANSIENT: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Whether waiting may cure a fault: a database that restarts, a line that is cut, a disk that is full. Whatever it hit is as it was stored, and may be
- * taken up again from there; nothing is given up for it.
+ * Whether waiting may cure a fault: a database that restarts, a line that is cut, a disk that is full. Whatever it hit is as it
+ * was stored, and may be taken up again from there; nothing is given up for it.
  */
 export function isTransient(error: unknown): boolean {
   return error instanceof SluiceError && TRANSIENT.has(error.code)

@@ -7,7 +7,7 @@ import type { TlsMaterial } from './credentials.ts'
 import { type AttendanceListener, HolderConnection, type RequestHandler } from './holder-connection.ts'
 import { limits } from './limits.ts'
 import type { IssuedCertificate } from './peer.ts'
-import { isTransient } from './transient.ts'
+import { isTransientCall } from './transient.ts'
 import type { PayloadSource } from './upload-client.ts'
 import { WireError } from './wire-error.ts'
 
@@ -186,7 +186,7 @@ export class CoordinatorPool {
         } catch (error) {
           first ??= error
           // What the one says that asks is the answer, unless it went away while it was asked, or has the round no more.
-          if (isTransient(error) || lost.signal.aborted || !isConnected) isHopeless = false
+          if (isTransientCall(error) || lost.signal.aborted || !isConnected) isHopeless = false
           else if (isHopeless && !isOfAnother(error)) throw error
         }
       }

@@ -17,7 +17,7 @@ const TRANSIENT_CODES: ReadonlySet<string> = new Set<WireErrorCode | 'database-u
   'blobs-unreachable',
 ])
 
-export function isTransient(error: unknown): boolean {
+export function isTransientCall(error: unknown): boolean {
   return error instanceof WireError && TRANSIENT_CODES.has(error.code)
 }
 
@@ -55,7 +55,7 @@ export class Retries {
       throw new WireError('connection-lost', 'The request was over before its transfer was.', { cause: error })
     }
     const isStalled = performance.now() - this.#movedAt >= this.#stallMs
-    if (!isTransient(error) || isStalled || this.#until?.aborted) throw error
+    if (!isTransientCall(error) || isStalled || this.#until?.aborted) throw error
     const pauseMs = this.#pauseMs
     this.#pauseMs = Math.min(pauseMs * pauses.growth, pauses.longestMs)
     await sleep(pauseMs, undefined, { signal: this.#until }).catch(() => {

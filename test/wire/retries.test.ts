@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isTransient, Retries } from '../../src/wire/transient.ts'
+import { isTransientCall, Retries } from '../../src/wire/transient.ts'
 import { WireError, type WireErrorCode } from '../../src/wire/wire-error.ts'
 
 const cut = new WireError('connection-lost', 'The line was cut.')
@@ -15,13 +15,13 @@ describe('a transfer', () => {
     ]
     for (const code of final) {
       const error = new WireError(code, 'x')
-      expect(isTransient(error), code).toBe(false)
+      expect(isTransientCall(error), code).toBe(false)
       await expect(new Retries().pause(error)).rejects.toBe(error)
     }
     const own = new Error('the disk')
     await expect(new Retries().pause(own)).rejects.toBe(own)
     for (const code of ['connection-lost', 'transfer-idle', 'too-many-calls', 'too-many-uploads'] as const) {
-      expect(isTransient(new WireError(code, 'x')), code).toBe(true)
+      expect(isTransientCall(new WireError(code, 'x')), code).toBe(true)
     }
     await new Retries().pause(cut)
   })
